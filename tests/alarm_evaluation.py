@@ -112,8 +112,17 @@ def evaluate(expression: str, series: Mapping[str, Series]) -> Series:
     Raises:
         NotImplementedError: the expression uses a function that no alarm here uses.
     """
-    result = _value(ast.parse(expression, mode="eval").body, series)
-    assert isinstance(result, list), f"{expression}: not a time series"
+    return _series(_parse(expression), series)
+
+
+@cache  # one expression in each of thousands of minutes
+def _parse(expression: str) -> ast.AST:
+    return ast.parse(expression, mode="eval").body
+
+
+def _series(node: ast.AST, series: Mapping[str, Series]) -> Series:
+    result = _value(node, series)
+    assert isinstance(result, list), f"{ast.unparse(node)}: not a time series"
     return result
 
 
@@ -166,7 +175,7 @@ def _value(node: ast.AST, series: Mapping[str, Series]) -> float | Series:
             operands = _value(left, series), _value(right, series)
             return _by_period(lambda first, second: operate(first or 0, second or 0), *operands)
         case ast.Call(func=ast.Name(id="FILL"), args=[filled, ast.Constant(value=int() | float() as default)]):
-            return [default if value is None else value for value in evaluate(ast.unparse(filled), series)]
+            return [default if value is None else value for value in _series(filled, series)]
         case ast.Call(func=ast.Name(id="IF"), args=[condition, *results]):
             return _by_period(_choose, *(_value(each, series) for each in (condition, *results)))
         case _:

@@ -33,10 +33,12 @@ from tests.failures import (
     pytest_terminal_summary,
     recording,
 )
+from tests.measurement import unmeasured
 from tests.synthesized import DEPENDENCIES, TIER_CLASSES, TIERS
 
 # isort: split
 from cdktf import App
+from jsii._kernel.providers.process import _NodeProcess  # pyright: ignore[reportPrivateUsage]
 
 __all__ = [
     "pytest_assertrepr_compare",
@@ -45,6 +47,10 @@ __all__ = [
     "pytest_runtest_setup",
     "pytest_terminal_summary",
 ]
+
+# They call nothing of this project, thousands of times.
+tomllib.loads = unmeasured(tomllib.loads)
+_NodeProcess.send = unmeasured(_NodeProcess.send)
 
 REFERENCE = Path(__file__).parent / "environments"
 """Settings files of the tests, because users change those of the project."""

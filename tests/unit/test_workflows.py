@@ -170,11 +170,16 @@ def test_each_check_runs_a_make_target(job: Job):
     (step,) = [step for step in job["steps"] if "run" in step]
     assert step["run"] == "make $TARGET"
     assert step["env"] == {"TARGET": "${{ matrix.target }}"}
+    # Targets with the same variables in one run, because each reads the Makefile several times.
+    by_variables: dict[str, list[str]] = {}
     for target in job["strategy"]["matrix"]["target"]:
+        name, _, variables = target.partition(" ")
+        by_variables.setdefault(variables, []).append(name)
+    for variables, names in by_variables.items():
         run = subprocess.run(
             ["bash", "-eo", "pipefail", "-c", step["run"].replace("make", "make --dry-run")],
             cwd=ROOT,
-            env={**os.environ, "TARGET": target},
+            env={**os.environ, "TARGET": " ".join([*names, variables])},
             capture_output=True,
             text=True,
             check=False,
