@@ -9,11 +9,9 @@ import psycopg2
 import pytest
 
 from lambda_rotation.credential import Credential
+from tests.measurement import unmeasured
 from tests.rotation.adopting import PASSWORD, Adopting
 from tests.rotation.fixtures import RotationFixture
-
-# Thousands of queries, by way of what other tests measure.
-pytestmark = pytest.mark.no_cover
 
 APART = 2.0
 """Seconds between rotations."""
@@ -106,6 +104,7 @@ def running(*tasks: Task) -> Generator[None]:
             thread.join()
 
 
+@unmeasured
 def test_no_query_fails(rotation: RotationFixture, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     adopting = Adopting(rotation, monkeypatch)
     for statement in ("ALTER ROLE {role} SET app.tenant = 'b'", "GRANT SET ON PARAMETER app.tenant TO {master}"):

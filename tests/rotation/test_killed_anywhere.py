@@ -7,12 +7,10 @@ import boto3
 import psycopg2
 import pytest
 
+from tests.measurement import unmeasured
 from tests.rotation.call_recorder import CallRecorder, KilledError
 from tests.rotation.fixtures import STEPS, RotationFixture
 from tests.rotation.server import Server
-
-# Hundreds of rotations by way of what other tests measure.
-pytestmark = pytest.mark.no_cover
 
 
 @pytest.fixture(autouse=True)
@@ -74,6 +72,7 @@ def report_kill_points(capsys: pytest.CaptureFixture[str], name: str, tried: int
         print(f"\n{name}: {tried} kill points, before the first and after each of {len(calls)} calls")
 
 
+@unmeasured
 def test_a_rotation_converges_wherever_it_is_killed(rotation: RotationFixture, capsys: pytest.CaptureFixture[str]):
     calls = calls_of_a_rotation(rotation)
     recorder = CallRecorder()
@@ -96,6 +95,7 @@ def test_a_rotation_converges_wherever_it_is_killed(rotation: RotationFixture, c
     report_kill_points(capsys, "a rotation", tried, calls)
 
 
+@unmeasured
 def test_the_first_rotation_converges_wherever_it_is_killed(
     new_rotation: Callable[..., RotationFixture], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
@@ -129,6 +129,7 @@ def test_the_first_rotation_converges_wherever_it_is_killed(
     report_kill_points(capsys, "the first rotation", tried, calls)
 
 
+@unmeasured
 def test_a_new_rotation_succeeds_after_a_killed_one(rotation: RotationFixture):
     """Secrets Manager has given up the killed rotation."""
     recorder = CallRecorder()

@@ -15,10 +15,8 @@ from lambda_rotation import database
 from lambda_rotation.secret import Secret
 from rehearsal import logins
 from rehearsal.logins import logging_in
+from tests.measurement import unmeasured
 from tests.rotation.fixtures import RotationFixture
-
-# Dozens of rotations and hundreds of logins, by way of what other tests measure.
-pytestmark = pytest.mark.no_cover
 
 ROTATIONS = 20
 LOGINS = 500
@@ -55,6 +53,7 @@ def rotate(times: int, apart: float, rotate_once: Callable[[], object]) -> None:
         rotate_once()
 
 
+@unmeasured
 def test_no_login_fails(rotation: RotationFixture, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     monkeypatch.setattr(logins, "PAUSE", PAUSE)
     clock = Clock(monkeypatch)
@@ -72,6 +71,7 @@ def test_no_login_fails(rotation: RotationFixture, monkeypatch: pytest.MonkeyPat
     assert not failed
 
 
+@unmeasured
 def test_a_credential_cached_for_longer_than_two_rotations_fails(rotation: RotationFixture):
     rotation.rotate()
     with logging_in(rotation.current, rotation.log_in, [60.0]) as clients:
@@ -79,6 +79,7 @@ def test_a_credential_cached_for_longer_than_two_rotations_fails(rotation: Rotat
     assert clients[0].failures
 
 
+@unmeasured
 def test_single_user_rotation_fails_logins(rotation: RotationFixture):
     """As in AWS's single-user rotation: first the password, then the secret."""
     rotation.rotate()

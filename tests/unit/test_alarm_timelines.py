@@ -9,10 +9,8 @@ import pytest
 from synthesized.platform import Body, Platform
 from tests.alarm_evaluation import QUERY, composite_state, states
 from tests.alarm_timelines import TIMELINES, Pattern, minutes
+from tests.measurement import unmeasured
 from tests.synthesized import only
-
-# It evaluates alarms for weeks of minutes, with the tests' own code.
-pytestmark = pytest.mark.no_cover
 
 LATE = 3
 """Minutes until a data point arrives."""
@@ -67,6 +65,7 @@ def limit(alarm: Body, late: Mapping[str, int], *, silent: int) -> int:
 
 
 @pytest.mark.parametrize("name", TIMELINES)
+@unmeasured
 def test_an_alarm_is_raised_in_an_incident_only(prod: Platform, name: str):
     alarm = alarms(prod)[name]
     quiet, incident = (by_metric(alarm, each) for each in (TIMELINES[name].quiet, TIMELINES[name].incident))
