@@ -27,6 +27,7 @@ from local_aws.services import (
     securityhub,
     servicequotas,
     stepfunctions,
+    sts,
     wafv2,
 )
 
@@ -56,5 +57,6 @@ EXTENSIONS: tuple[Extension, ...] = (
     securityhub.EXTENSION,
     servicequotas.EXTENSION,
     stepfunctions.EXTENSION,
+    sts.EXTENSION,
     wafv2.EXTENSION,
 )

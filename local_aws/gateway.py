@@ -22,7 +22,9 @@ from moto.core.utils import get_service_model
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.exceptions import NotFound
 
-from local_aws.requests import violations
+from local_aws.actions import call_of
+from local_aws.authorization import Authorizer
+from local_aws.requests import arguments_of, violations
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
@@ -50,6 +52,8 @@ DECLARED_CODES = (
     "InvalidInput",
 )
 CODES_OF_PROTOCOLS = {"ec2": "InvalidParameterValue", "query": "ValidationError", "rest-xml": "InvalidArgument"}
+# Error codes of calls that IAM denies, by protocol.
+CODES_OF_DENIALS = {"ec2": "UnauthorizedOperation", "query": "AccessDenied", "rest-xml": "AccessDenied"}
 # HTTP status and error code of services that do not use ThrottlingException. The status matters: it is all that a
 # response to an S3 HEAD request has.
 THROTTLING_ERRORS = {"s3": (503, "SlowDown"), "ec2": (503, "RequestLimitExceeded")}
@@ -102,6 +106,7 @@ class Gateway:
         """Supported calls by Terraform and its AWS provider, recognized by their User-Agent."""
         self.unsupported: Counter[str] = Counter()
         """Calls that are not implemented, or that raised an exception."""
+        self.authorizer = Authorizer(account)
         self.invalid: Counter[str] = Counter()
         """Requests that AWS's models of its services do not allow, with the member."""
         self._moto = _Dispatcher()
@@ -122,6 +127,15 @@ class Gateway:
             with self._lock:
                 self.invalid.update(f"{call}: {each}" for each in wrong)
             return self._error(call, start_response, 400, _invalid_code(route[0]), "; ".join(wrong))
+        try:
+            denial = self._denial(environ, route)
+        except Exception as error:  # of a gap in what is known of AWS's checks, or a fault in it
+            self._write(traceback.format_exc())
+            return self._unsupported(call, start_response, f"authorization: {error!r}")
+        if denial and route:
+            return self._error(
+                call, start_response, 403, _code(route[0], CODES_OF_DENIALS, "AccessDeniedException"), denial
+            )
         response = _BufferedResponse(start_response)
         try:
             body = b"".join(self._moto(environ, response.start))
@@ -138,6 +152,14 @@ class Gateway:
         self._record(call, response.status if response.status < "400" else f"{response.status} {body[:500]!r}")
         response.send()
         return [body]
+
+    def _denial(self, environ: Environ, route: Route | None) -> str:
+        """Why IAM denies a request; empty if it does not."""
+        access_key, region, service = _credential_scope(environ)
+        if not route:
+            return ""
+        call = call_of(service, str(route[0].name), arguments_of(*route), self.account, region)
+        return self.authorizer.denial(access_key, call)
 
     @property
     def problems(self) -> list[str]:
@@ -233,8 +255,14 @@ def parse_call(environ: Environ, route: Route | None) -> Call:
 
 
 def _signing_name(environ: Environ) -> str:
-    scope = re.search(r"Credential=[^/]+/\d+/[^/]+/([^/]+)/aws4_request", environ.get("HTTP_AUTHORIZATION", ""))
-    return scope[1] if scope else "unsigned"
+    return _credential_scope(environ)[2]
+
+
+def _credential_scope(environ: Environ) -> tuple[str, str, str]:
+    """Access key, Region and service for which a request was signed."""
+    header = environ.get("HTTP_AUTHORIZATION", "")
+    scope = re.search(r"Credential=([^/]+)/\d+/([^/]+)/([^/]+)/aws4_request", header)
+    return (scope[1], scope[2], scope[3]) if scope else ("", "us-east-1", "unsigned")
 
 
 def find_route(environ: Environ) -> Route | None:
@@ -266,10 +294,15 @@ def _protocol(call: Call) -> str:
 
 def _invalid_code(operation: OperationModel) -> str:
     declared = {shape.name for shape in cast(list[Shape], operation.error_shapes)}
+    of_protocol = _code(operation, CODES_OF_PROTOCOLS, "ValidationException")
+    return next((code for code in DECLARED_CODES if code in declared), of_protocol)
+
+
+def _code(operation: OperationModel, by_protocol: Mapping[str, str], otherwise: str) -> str:
+    """The error code of an operation's protocol."""
     service = operation.service_model
     protocols = service.metadata.get("protocols", [service.protocol])
-    of_protocol = (code for protocol, code in CODES_OF_PROTOCOLS.items() if protocol in protocols)
-    return next((code for code in DECLARED_CODES if code in declared), next(of_protocol, "ValidationException"))
+    return next((code for protocol, code in by_protocol.items() if protocol in protocols), otherwise)
 
 
 def parse_attempt(environ: Environ) -> int:

@@ -26,6 +26,21 @@ def violations(operation: OperationModel, request: Request, uri_arguments: Mappi
         return []
     protocol = determine_request_protocol(operation.service_model, request.content_type)
     form = _Form(request.values)
+    parsed = _parse(operation, request, uri_arguments, protocol, form)
+    return [*_unknown(protocol, operation, request, form), *_wrong(shape, parsed, "")]
+
+
+def arguments_of(operation: OperationModel, request: Request, uri_arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The arguments of a request, by the names of the operation's members."""
+    if not operation.input_shape:
+        return {}
+    protocol = determine_request_protocol(operation.service_model, request.content_type)
+    return _parse(operation, request, uri_arguments, protocol, _Form(request.values))
+
+
+def _parse(
+    operation: OperationModel, request: Request, uri_arguments: Mapping[str, Any], protocol: str, form: "_Form"
+) -> Any:
     wire: Any = {
         "method": request.method,
         "values": form,
@@ -34,8 +49,7 @@ def violations(operation: OperationModel, request: Request, uri_arguments: Mappi
         "url_path": request.path,
         "url_params": uri_arguments,
     }
-    parsed = PROTOCOL_PARSERS[protocol](operation).parse(wire)
-    return [*_unknown(protocol, operation, request, form), *_wrong(shape, parsed, "")]
+    return PROTOCOL_PARSERS[protocol](operation).parse(wire)
 
 
 class _Form(MultiDict[str, str]):

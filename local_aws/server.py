@@ -67,7 +67,7 @@ class LocalAws:
         self.folder = folder
         self.gateway = Gateway(account, folder / "calls.log")
         self._server, self._thread = self._listen(port)
-        self.session = session.Session(folder, self.environment, wait_factor=wait_factor)
+        self.session = session.Session(folder, self.environment, self.gateway.authorizer, wait_factor=wait_factor)
 
     def __enter__(self) -> Self:
         self.certificates.write_bytes(self.session.authority.pem)

@@ -12,6 +12,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from local_aws.authorization import Authorizer
 from local_aws.certificate_authority import CertificateAuthority
 
 
@@ -68,6 +69,7 @@ class Session:
     folder: Path
     environment: Mapping[str, str]
     """Environment variables of clients."""
+    authorizer: Authorizer
     authority: CertificateAuthority = field(default_factory=CertificateAuthority)
     """Issues the databases' certificates."""
     processes: Processes = field(default_factory=Processes)

@@ -1,68 +1,106 @@
-"""Checks the permissions of the deployer roles against the API calls that Terraform makes in a rehearsal."""
+"""Runs Terraform as the deployer roles, and reports what they were denied, and what they are granted without need."""
 
-from collections.abc import Generator
+import base64
+import json
+import os
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from rehearsal.one_environment import Rehearsal
-from stacks.names import ACCESS
-from synthesized.permissions import denied_calls, unused_actions
+from stacks.names import ACCESS, GITHUB_AUDIENCE, GITHUB_ISSUER
+from synthesized.permissions import unused_actions
+
+WORKFLOWS = {"plan": "pull_request", "apply": "environment:{environment}"}
+"""What follows the repository in the subject of a token of GitHub Actions, by role."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Deployers:
-    """Steps of a rehearsal during which Terraform's API calls are recorded.
+    """The roles that deploy an environment.
 
     The access tier is deployed and destroyed by an administrator, all other tiers by the deployer roles.
     """
 
     rehearsal: Rehearsal
-    calls: dict[str, set[str]] = field(default_factory=dict)
-    """Terraform's API calls, by step."""
 
     def deploy_access(self) -> None:
         """Deploy the access tier, as an administrator."""
         self.rehearsal.deploy(ACCESS)
 
     def deploy(self) -> None:
-        """Deploy all other tiers."""
-        with self._recording("apply"):
+        """Deploy all other tiers, as the apply role."""
+        with self.acting_as("apply"):
             self.rehearsal.deploy(*self._other_tiers)
 
     def plan_again(self) -> None:
-        """Plan every tier a second time."""
-        with self._recording("plan"):
+        """Plan every tier a second time, as the plan role."""
+        with self.acting_as("plan"):
             self.rehearsal.plan_again()
 
     def check_permissions(self) -> None:
-        """Report calls that the roles do not allow, and actions that they allow without need."""
-        rehearsal, calls = self.rehearsal, self.calls["apply"] | self.calls["plan"]
-        for role in ("apply", "plan"):
-            self._report_denied(role, self.calls[role])
-            # Smaller environments do not use every action.
-            if rehearsal.settings.production:
-                unused = unused_actions(calls, role, rehearsal.platform)
+        """Report what the roles were denied, and actions that they are granted without need."""
+        self._report_denied()
+        rehearsal = self.rehearsal
+        # Smaller environments do not use every action.
+        if rehearsal.settings.production:
+            records = rehearsal.aws.gateway.authorizer.records
+            used = {action for role in WORKFLOWS for action in records[self._arn(role)].actions}
+            for role in WORKFLOWS:
+                unused = unused_actions(used, role, rehearsal.platform)
                 rehearsal.report.idle_actions += [f"{role}: {action}" for action in unused]
 
     def destroy(self) -> None:
-        """Destroy all other tiers, and then the access tier, as an administrator."""
-        with self._recording("destroy"):
+        """Destroy all other tiers, as the apply role, and then the access tier, as an administrator."""
+        with self.acting_as("apply"):
             self.rehearsal.destroy(*self._other_tiers)
-        self._report_denied("apply", self.calls["destroy"])
+        self._report_denied()
         self.rehearsal.destroy(ACCESS)
+
+    @contextmanager
+    def acting_as(self, role: str) -> Generator[None]:
+        """Give programs that are started within the context the credentials of a role."""
+        before = dict(os.environ)
+        os.environ.update(self.credentials(role))
+        try:
+            yield
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+
+    def credentials(self, role: str) -> Mapping[str, str]:
+        """Environment variables with credentials of a role, which a job in GitHub Actions assumes with its token."""
+        settings = self.rehearsal.settings
+        workflow = WORKFLOWS[role].format(environment=settings.name)
+        claims = {
+            "iss": f"https://{GITHUB_ISSUER}",
+            "aud": GITHUB_AUDIENCE,
+            "sub": f"repo:{settings.access.repository}:{workflow}",
+        }
+        assumed = self.rehearsal.aws.client("sts").assume_role_with_web_identity(
+            RoleArn=self._arn(role), RoleSessionName=f"rehearsal-{role}", WebIdentityToken=_token(claims)
+        )["Credentials"]
+        return {
+            "AWS_ACCESS_KEY_ID": assumed["AccessKeyId"],
+            "AWS_SECRET_ACCESS_KEY": assumed["SecretAccessKey"],
+            "AWS_SESSION_TOKEN": assumed["SessionToken"],
+        }
+
+    def _arn(self, role: str) -> str:
+        return self.rehearsal.settings.names.deployer_role_arn(role)
 
     @property
     def _other_tiers(self) -> list[str]:
         return [tier for tier in self.rehearsal.platform.stacks if tier != ACCESS]
 
-    @contextmanager
-    def _recording(self, step: str) -> Generator[None]:
-        """Record the API calls that Terraform makes in the context."""
-        gateway = self.rehearsal.aws.gateway
-        before = gateway.terraform_calls.copy()
-        yield
-        self.calls[step] = set(gateway.terraform_calls - before)
+    def _report_denied(self) -> None:
+        records = self.rehearsal.aws.gateway.authorizer.records
+        self.rehearsal.report.denied_calls = [
+            f"{arn.rpartition('/')[2]}: {denied}" for arn, record in records.items() for denied in record.denied
+        ]
 
-    def _report_denied(self, role: str, calls: set[str]) -> None:
-        denied = [f"{role}: {call}" for call in denied_calls(calls, role, self.rehearsal.platform)]
-        self.rehearsal.report.denied_calls += denied
+
+def _token(claims: Mapping[str, str]) -> str:
+    """An unsigned JSON Web Token."""
+    parts = [json.dumps(part).encode() for part in ({"alg": "none"}, claims)]
+    return ".".join([*(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts), ""])

@@ -11,6 +11,9 @@ GLOBAL_REGION = "us-east-1"
 """Region of AWS's global services, such as IAM: of their requests, their events and their API."""
 GITHUB_ISSUER = "token.actions.githubusercontent.com"
 """Issuer of the OIDC tokens that GitHub Actions workflows authenticate with."""
+GITHUB_AUDIENCE = "sts.amazonaws.com"
+"""Audience of GitHub's tokens.
+https://docs.github.com/en/actions/security-for-github-actions/security-hardening-your-deployments/configuring-openid-connect-in-amazon-web-services"""
 BUCKETS = ("audit", "config", "delivery")
 """Log buckets: of the trail, of AWS Config, and of services that deliver logs to S3."""
 ACCESS = "access"

@@ -28,9 +28,12 @@ from moto.ec2.models import ec2_backends
 from moto.rds.models import rds_backends
 
 from local_aws import lambda_runtime, session
+from local_aws.actions import Call
+from local_aws.authorization import Origin
 from local_aws.extension import ApiError, Extension
 from local_aws.gateway import SERVICE_MODELS
 from local_aws.network import Place, reached_services, reaches, reaches_internet
+from local_aws.service_uses import Use, invocation
 
 RUNTIME = Path(lambda_runtime.__file__)
 ASYNCHRONOUS_RETRIES = 2
@@ -43,6 +46,8 @@ DROPPED_BY_MOTO = ("DeadLetterConfig", "FileSystemConfigs")
 # Settings that moto drops in updates only, with moto's attribute.
 UPDATE_ATTRIBUTES = {"KMSKeyArn": "kms_key_arn", "TracingConfig": "tracing_config"}
 FOLDER_LOCK = Lock()
+# IAM's prefix of services whose VPC endpoints have another name.
+ENDPOINT_SERVICES = {"monitoring": "cloudwatch"}
 
 
 @dataclass(frozen=True)
@@ -174,6 +179,7 @@ class Function(LambdaFunction):
             **self.environment_vars,
             **session.current().environment,
             **self._network(session.current().environment),
+            **self._credentials(),
             **levels,
             "AWS_LAMBDA_LOG_FORMAT": logging["LogFormat"],
             "AWS_EXECUTION_ENV": f"AWS_Lambda_{self.run_time}",
@@ -192,6 +198,26 @@ class Function(LambdaFunction):
             "_HANDLER": str(self.handler),
             "_REQUEST_ID": request,
             "_TIMEOUT": str(self.timeout),
+        }
+
+    def _credentials(self) -> dict[str, str]:
+        """Environment variables with credentials of the function's role."""
+        origin = Origin(self.function_arn, self._endpoints())
+        authorizer = session.current().authorizer
+        # The session has the name of the function. https://docs.aws.amazon.com/lambda/latest/dg/lambda-intro-execution-role.html
+        return authorizer.assume(self.role, "lambda.amazonaws.com", self.function_name, self.function_arn, origin)
+
+    def _endpoints(self) -> dict[str, Any]:
+        """VPC endpoints that calls of the function go through, by IAM's prefix of the service."""
+        config = self.vpc_config
+        if not config or not config.get("SubnetIds"):
+            return {}
+        endpoints = ec2_backends[self.account_id][self.region].vpc_end_points.values()
+        return {
+            ENDPOINT_SERVICES.get(service, service): endpoint
+            for endpoint in endpoints
+            if endpoint.vpc_id == config["VpcId"] and endpoint.state == "available"
+            for service in [endpoint.service_name.rpartition(".")[2]]
         }
 
     def _network(self, environment: Mapping[str, str]) -> dict[str, str]:
@@ -249,25 +275,20 @@ class Function(LambdaFunction):
 
     def _write(self, stream: str, lines: list[str]) -> None:
         group = self.logging_config["LogGroup"]
+        call = Call("lambda", "Invoke", {}, self.account_id, self.region)
+        checks = invocation(group, call, traced=(self.tracing_config or {}).get("Mode") == "Active")
+        # Without permission, Lambda runs the function, and its logs are lost.
+        with contextlib.suppress(ApiError):
+            use = Use(self.role, "lambda.amazonaws.com", self.function_arn, checks)
+            session.current().authorizer.check_role(use, call)
+            self._write_allowed(group, stream, lines)
+
+    def _write_allowed(self, group: str, stream: str, lines: list[str]) -> None:
         logs = self.logs_backend
         logs.ensure_log_group(group)
         logs.create_log_stream(group, stream)
         at = int(1000 * time.time())
         logs.put_log_events(group, stream, [{"timestamp": at, "message": line} for line in lines])
-
-    def authorize(self, service: str, source_arn: str) -> None:
-        """Check that the resource-based policy allows an AWS service to invoke this function for a resource.
-
-        Raises:
-            ApiError: it does not.
-        """
-        source = {"AWS:SourceAccount": self.account_id, "AWS:SourceArn": source_arn}
-        if not any(_allows(statement, service, source) for statement in self.policy.statements):
-            raise ApiError(
-                "AccessDeniedException",
-                f"User: {service} is not authorized to perform: lambda:InvokeFunction on resource: {self.function_arn}"
-                " because no resource-based policy allows the lambda:InvokeFunction action",
-            )
 
 
 def _wait_for(process: "subprocess.Popen[str]", event: str, timeout: int) -> tuple[str, bool]:
@@ -326,24 +347,6 @@ def boto3_folder() -> Path:
     return folder
 
 
-def _allows(statement: Mapping[str, Any], service: str, source: Mapping[str, str]) -> bool:
-    principal = statement.get("Principal")
-    if statement["Effect"] != "Allow" or principal not in ("*", {"Service": service}):
-        return False
-    if statement["Action"] not in {"lambda:InvokeFunction", "lambda:*", "*"}:
-        return False
-    conditions: Mapping[str, Mapping[str, str]] = statement.get("Condition") or {}
-    return all(
-        _matches(pattern, source.get(key, "")) if operator == "ArnLike" else source.get(key) == pattern
-        for operator, patterns in conditions.items()
-        for key, pattern in patterns.items()
-    )
-
-
-def _matches(pattern: str, arn: str) -> bool:
-    return bool(re.fullmatch(re.escape(pattern).replace(r"\*", ".*").replace(r"\?", "."), arn))
-
-
 class Backend(LambdaBackend):
     """Adds invocations by AWS services."""
 
@@ -354,7 +357,8 @@ class Backend(LambdaBackend):
             ApiError: the function's policy does not allow it.
         """
         function = cast(Function, self.get_function(function_arn))
-        function.authorize(service, source_arn)
+        action = "lambda:InvokeFunction"
+        session.current().authorizer.check_service(service, action, function.function_arn, source_arn, self.region_name)
         return function.run(event)
 
 

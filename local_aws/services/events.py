@@ -23,7 +23,10 @@ from moto.sns.models import sns_backends
 from moto.sqs.models import sqs_backends
 from moto.stepfunctions.models import stepfunctions_backends
 
+from local_aws import session
+from local_aws.actions import Call
 from local_aws.extension import Extension
+from local_aws.service_uses import TARGET_ACTIONS, Use, target_checks
 
 Event = Mapping[str, Any]
 PLACEHOLDER = re.compile(r"<([^<>]+)>")
@@ -185,10 +188,37 @@ def _deliver(rule: Rule, target: Mapping[str, Any], event: Event) -> Delivery:
     problem = None
     try:
         _check_json(text)
+        _authorize(rule, target)
         TARGETS.get(arn.split(":")[2], _reject_target)(arn, text)
     except Exception as error:  # as in EventBridge, a failed delivery does not fail the sender
         problem = f"{type(error).__name__}: {error}"
     return Delivery(rule.name, arn, event, text, problem)
+
+
+# Actions of EventBridge by itself on targets whose policy lets it, by service. On others, it acts as the target's role.
+# https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-manage-iam-access.html
+ACTIONS_BY_ITSELF = {
+    "lambda": "lambda:InvokeFunction",
+    "logs": "logs:PutLogEvents",
+    "sns": "sns:Publish",
+    "sqs": "sqs:SendMessage",
+}
+
+
+def _authorize(rule: Rule, target: Mapping[str, Any]) -> None:
+    """Check that EventBridge may deliver to a target.
+
+    Raises:
+        ApiError: it may not.
+    """
+    arn = str(target["Arn"])
+    _, _, service, region, account, *_ = arn.split(":")
+    authorizer = session.current().authorizer
+    if service in TARGET_ACTIONS:
+        use = Use(str(target.get("RoleArn")), "events.amazonaws.com", rule.arn, target_checks(arn))
+        authorizer.check_role(use, Call(service, "", {}, account, region))
+    elif action := ACTIONS_BY_ITSELF.get(service):
+        authorizer.check_service("events.amazonaws.com", action, arn, rule.arn, region)
 
 
 def _check_json(text: str) -> None:

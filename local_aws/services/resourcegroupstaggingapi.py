@@ -144,15 +144,32 @@ class Backend(ResourceGroupsTaggingAPIBackend):
 
     def _from_moto(self) -> Iterator[TaggedResource]:
         for backend in iter_taggable_backends(self.account_id, self.region_name):
-            for resource in backend.iter_tagged_resources():
-                kind = TYPES.get(resource.resource_type, resource.resource_type)
-                arn = resource.arn.replace(":flow-logs/", ":vpc-flow-log/")
-                yield TaggedResource(arn, resource.tags, kind)
+            yield from _in_backend(backend)
 
     def _missing_from_moto(self) -> Iterator[TaggedResource]:
-        for service, kind, read in MISSING_FROM_MOTO:
+        for service in dict.fromkeys(service for service, _, _ in MISSING_FROM_MOTO):
             backends: Any = get_backend(service)  # pyright: ignore[reportArgumentType, reportCallIssue] - overloads for literal names only
-            for arn, tags in read(backends[self.account_id][self.region_name]):
+            yield from _missing_in(service, backends[self.account_id][self.region_name])
+
+
+def tagged_resources(service: str, backend: Any) -> Iterator[TaggedResource]:
+    """Tagged resources of a service, by moto's name of it, in one of its backends."""
+    if hasattr(backend, "iter_tagged_resources"):
+        yield from _in_backend(backend)
+    yield from _missing_in(service, backend)
+
+
+def _in_backend(backend: Any) -> Iterator[TaggedResource]:
+    for resource in backend.iter_tagged_resources():
+        kind = TYPES.get(str(resource.resource_type), str(resource.resource_type))
+        arn = resource.arn.replace(":flow-logs/", ":vpc-flow-log/")
+        yield TaggedResource(arn, resource.tags, kind)
+
+
+def _missing_in(service: str, backend: Any) -> Iterator[TaggedResource]:
+    for name, kind, read in MISSING_FROM_MOTO:
+        if name == service:
+            for arn, tags in read(backend):
                 yield TaggedResource(arn, tags, kind)
 
 

@@ -7,6 +7,7 @@ from threading import Lock
 from typing import Any
 
 from moto.core.common_types import TYPE_RESPONSE
+from moto.iam.access_control import PermissionResult
 from moto.kms.models import kms_backends
 from moto.s3.exceptions import S3ClientError
 from moto.s3.models import FakeBucket, FakeKey, S3Backend
@@ -15,7 +16,6 @@ from moto.s3.utils import LOGGING_SERVICE_PRINCIPAL
 
 from local_aws.extension import Extension
 from local_aws.policy_parsing import as_list, service_principals, statements
-from local_aws.services.s3_policies import REQUEST_HEADERS, condition_keys, evaluate
 
 # Default encryption of every bucket since 2023.
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/default-encryption-faq.html
@@ -30,15 +30,16 @@ BUCKET_OWNER_PAYS = (
 
 
 class Bucket(FakeBucket):
-    """Evaluates conditions of the bucket policy, and wildcards for server access log delivery."""
+    """Evaluates wildcards in the bucket policy for server access log delivery."""
 
     def __init__(self, *args: Any, **settings: Any) -> None:
         super().__init__(*args, **settings)
         self.encryption = deepcopy(DEFAULT_ENCRYPTION)
 
     def get_permission(self, action: str, resource: str) -> Any:
-        policy = json.loads(self.policy or "{}")
-        return evaluate(policy, action, resource, condition_keys(REQUEST_HEADERS.get({}), self.account_id))
+        """Policies were evaluated before the request came here: moto ignores their conditions."""
+        del action, resource
+        return PermissionResult.PERMITTED
 
     @staticmethod
     def _log_permissions_enabled_policy(target_bucket: FakeBucket, target_prefix: str | None) -> bool:
@@ -72,13 +73,6 @@ class Responses(S3Response):
     """Serializes writes: only one of several with `If-None-Match: *` succeeds, as Terraform's state locks require."""
 
     _writing = Lock()
-
-    def key_response(self, request: Any, full_url: str, headers: dict[str, Any]) -> TYPE_RESPONSE:
-        token = REQUEST_HEADERS.set(request.headers)
-        try:
-            return super().key_response(request, full_url, headers)
-        finally:
-            REQUEST_HEADERS.reset(token)
 
     def put_object(self) -> TYPE_RESPONSE:
         with self._writing:

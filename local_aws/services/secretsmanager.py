@@ -297,7 +297,9 @@ class Backend(SecretsManagerBackend):
         """Check that the function exists and that Secrets Manager may invoke it."""
         backend = cast(awslambda.Backend, lambda_backends[self.account_id][self.region_name])
         try:
-            cast(awslambda.Function, backend.get_function(arn)).authorize(PRINCIPAL, secret.arn)
+            function = backend.get_function(arn).function_arn
+            authorizer = session.current().authorizer
+            authorizer.check_service(PRINCIPAL, "lambda:InvokeFunction", function, secret.arn, self.region_name)
         except ApiError as error:
             # The generic class: botocore's model of Secrets Manager has no AccessDeniedException.
             raise SecretsManagerClientError(

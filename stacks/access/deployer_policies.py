@@ -61,7 +61,8 @@ def boundary(limits: Limits) -> list[Statement]:
     worldwide = {verb for verb in verbs if verb.partition(":")[0] in GLOBAL_SERVICES}
     return [
         allow("Region", sorted(verbs - worldwide), ["*"], when=[_in(*names.regions)]),
-        allow("World", sorted(worldwide | _in_global_region(verbs)), ["*"], when=[_in(GLOBAL_REGION)]),
+        # Also in the Regions of calls that pass a role: which one such a check names is not documented.
+        allow("World", sorted(worldwide | _in_global_region(verbs)), ["*"], when=[_in(GLOBAL_REGION, *names.regions)]),
         deny_other_environments(names.environments),
         deny("NoSecrets", [*SECRET_READS, "sts:Assume*"], ["*"]),
         # No changes to IAM identities, except the platform's roles and service-linked roles.

@@ -14,15 +14,11 @@ from constructs import Construct
 from stacks.access import deployer_policies
 from stacks.access.grants import OwnPermissions
 from stacks.access.limits import Limits
-from stacks.names import ACCESS, GITHUB_ISSUER
+from stacks.names import ACCESS, GITHUB_AUDIENCE, GITHUB_ISSUER
 from stacks.parts.policy_documents import policy_document
 from stacks.settings import Environment
 from stacks.statements import Principal, Statement, allow, string_equals
 from stacks.tier import TierStack
-
-AUDIENCE = "sts.amazonaws.com"
-"""Audience of GitHub's tokens.
-https://docs.github.com/en/actions/security-for-github-actions/security-hardening-your-deployments/configuring-openid-connect-in-amazon-web-services"""
 
 
 class AccessStack(TierStack):
@@ -54,7 +50,9 @@ class AccessStack(TierStack):
         """ARN of the account's OIDC provider for GitHub Actions."""
         if existing := self.settings.access.oidc_provider:
             return existing
-        provider = IamOpenidConnectProvider(self, "github", url=f"https://{GITHUB_ISSUER}", client_id_list=[AUDIENCE])
+        provider = IamOpenidConnectProvider(
+            self, "github", url=f"https://{GITHUB_ISSUER}", client_id_list=[GITHUB_AUDIENCE]
+        )
         self.publish("oidc_provider_arn", provider, "arn", "By which the account knows GitHub's workflows")
         return provider.arn
 
@@ -81,7 +79,7 @@ class AccessStack(TierStack):
                 [],
                 to=Principal("Federated", [self._provider]),
                 when=[
-                    string_equals(f"{GITHUB_ISSUER}:aud", AUDIENCE),
+                    string_equals(f"{GITHUB_ISSUER}:aud", GITHUB_AUDIENCE),
                     string_equals(f"{GITHUB_ISSUER}:sub", f"repo:{access.repository}:{workflows}"),
                 ],
             )

@@ -1,0 +1,350 @@
+"""Authorization: each call of a role is allowed or denied by the policies that are deployed at the moment.
+
+Identity policies, permissions boundary, the resource's own policy, and the policy of the VPC endpoint that the call
+comes through. Credentials without a role are the account's administrator's, denied by policies of buckets alone.
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
+"""
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from threading import Lock
+from typing import Any
+from urllib.parse import unquote
+
+from moto.iam.models import IAMBackend, Role, iam_backends
+from moto.sts.models import sts_backends
+
+from local_aws.actions import CALLS_WITHOUT_PERMISSION, Call, Check, backend, supports_resource_tags
+from local_aws.caller_checks import all_checks
+from local_aws.extension import ApiError
+from local_aws.policies import Decision, Keys, Policies, Principal, Request, Statement, as_list, decide, parse
+from local_aws.service_uses import Use, uses_of
+from local_aws.tags import tags_of
+
+EVERYTHING = parse("administrator", json.dumps({"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}))
+SERVICES_WITH_DENIALS = {"s3"}
+"""Services whose resources may deny their own administrator what he asks for by mistake."""
+TLS = {"aws:SecureTransport": "true", "s3:TlsVersion": "1.3"}
+"""Condition keys of the connection. Requests over the loopback interface count as encrypted."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where the calls of a session come from."""
+
+    function: str = ""
+    """ARN of the Lambda function that makes them."""
+    endpoints: Mapping[str, Any] = field(default_factory=dict)
+    """moto's VPC endpoints that they go through, by service."""
+
+
+@dataclass
+class Record:
+    """What the calls of a role have shown."""
+
+    actions: set[str] = field(default_factory=set)
+    """IAM actions that were checked and allowed."""
+    statements: set[Statement] = field(default_factory=set)
+    """Statements of the role and of its boundary without which a call would have been denied."""
+    denied: Counter[str] = field(default_factory=Counter)
+    """Denied actions, with the resource and the reason."""
+
+
+class Authorizer:
+    """Decides on calls, and records what it decided by role."""
+
+    def __init__(self, account: str) -> None:
+        self.account = account
+        self.origins: dict[str, Origin] = {}
+        """Where calls come from, by access key."""
+        self.records: defaultdict[str, Record] = defaultdict(Record)
+        """By the ARN of the role."""
+        self._lock = Lock()
+
+    @property
+    def iam(self) -> IAMBackend:
+        """moto's backend of IAM."""
+        return iam_backends[self.account]["aws"]
+
+    def assume(
+        self, role_arn: str, service: str, name: str, source_arn: str = "", origin: Origin | None = None
+    ) -> dict[str, str]:
+        """Environment variables with credentials of a role, for a service that acts as it.
+
+        Args:
+            role_arn: the role, whose trust policy must name the service.
+            service: the service's principal, such as `lambda.amazonaws.com`.
+            name: name of the session.
+            source_arn: the resource on whose behalf the service acts.
+            origin: where the session's calls come from.
+
+        Raises:
+            ApiError: there is no such role, or it does not trust the service.
+        """
+        keys = Keys({"aws:SourceAccount": self.account, "aws:SourceArn": source_arn})
+        if not self.trusts(role_arn, "sts:AssumeRole", Principal(service), keys):
+            raise ApiError("AccessDenied", f"{service} is not authorized to perform: sts:AssumeRole on {role_arn}")
+        session = sts_backends[self.account]["aws"].assume_role("us-east-1", name, role_arn, "", 3600, "")
+        self.origins[session.access_key_id] = origin or Origin()
+        return {
+            "AWS_ACCESS_KEY_ID": session.access_key_id,
+            "AWS_SECRET_ACCESS_KEY": session.secret_access_key,
+            "AWS_SESSION_TOKEN": session.session_token,
+        }
+
+    def trusts(self, role_arn: str, action: str, principal: Principal, keys: Keys) -> bool:
+        """Whether the trust policy of a role lets a principal assume it."""
+        role = self.role(role_arn)
+        trust = parse(f"{role.name} (trust)", unquote(role.assume_role_policy_document)) if role else ()
+        # To trust the account is to leave it to policies of identities, of which an administrator needs none.
+        granting = [each for each in trust if each.names(principal) or each.effect == "Deny"]
+        request = Request(principal, action, role_arn, keys)
+        return decide(request, Policies(EVERYTHING, resource=granting, needs_resource_policy=True)).is_allowed
+
+    def principal(self, access_key: str) -> Principal:
+        """Who signs with an access key: the session of a role, or the account's administrator."""
+        assumed = sts_backends[self.account]["aws"].get_assumed_role_from_access_key(access_key)
+        if not assumed:
+            return Principal(f"arn:aws:iam::{self.account}:root")
+        return Principal(assumed.role_arn, assumed.arn)
+
+    def role(self, arn: str) -> Role | None:
+        """A role of the account by its ARN."""
+        return next((role for role in list(self.iam.roles.values()) if role.arn == arn), None)
+
+    def denial(self, access_key: str, call: Call) -> str:
+        """Why a call is denied, in AWS's words; empty if it is allowed.
+
+        Raises:
+            NotImplementedError: AWS's reference has no such action, or a condition's operator is unknown.
+        """
+        principal = self.principal(access_key)
+        is_role = bool(principal.session)
+        if call.name in CALLS_WITHOUT_PERMISSION or (not is_role and call.service not in SERVICES_WITH_DENIALS):
+            return ""
+        origin = self.origins.get(access_key, Origin())
+        role = self.role(principal.arn) if is_role else None
+        for check in all_checks(call):
+            request = Request(principal, check.action, check.resource, self._keys(principal, check, call, origin))
+            decision = decide(request, self._policies(role, check, call, origin, is_role=is_role))
+            self._record(principal, check, decision)
+            if not decision.is_allowed:
+                who = principal.session or principal.arn
+                return f"User: {who} is not authorized to perform: {check} {decision.reason}"
+        try:
+            for use in uses_of(call):
+                self.check_role(use, call)
+        except ApiError as error:
+            return error.message
+        return ""
+
+    def check_role(self, use: Use, call: Call) -> None:
+        """Check what a service does as a role, without calls over HTTP.
+
+        Raises:
+            ApiError: the role does not trust the service, or may not do it.
+        """
+        keys = Keys({"aws:SourceAccount": self.account, "aws:SourceArn": use.source})
+        if not self.trusts(use.role, "sts:AssumeRole", Principal(use.service), keys):
+            raise ApiError("AccessDenied", f"{use.service} is not authorized to perform: sts:AssumeRole on {use.role}")
+        principal, role = Principal(use.role, f"{use.role}/{use.service}"), self.role(use.role)
+        for check in use.checks:
+            request = Request(principal, check.action, check.resource, self._keys(principal, check, call, Origin()))
+            decision = decide(request, self._policies(role, check, call, Origin(), is_role=True))
+            self._record(principal, check, decision)
+            if not decision.is_allowed:
+                raise ApiError(
+                    "AccessDeniedException",
+                    f"{use.service} is not authorized as {use.role} to perform: {check} {decision.reason}",
+                )
+
+    def check_service(self, service: str, action: str, resource: str, source_arn: str, region: str) -> None:
+        """Check what a service does by itself: the resource's policy must allow it.
+
+        Raises:
+            ApiError: it does not.
+        """
+        keys = {"aws:SourceAccount": self.account, "aws:SourceArn": source_arn, "aws:PrincipalIsAWSService": "true"}
+        call = Call(action.partition(":")[0], action.partition(":")[2], {}, self.account, region)
+        policy = self._resource_policy(Check(action, resource), call)
+        request = Request(Principal(service), action, resource, Keys({**TLS, **keys}))
+        decision = decide(request, Policies((), resource=policy, needs_resource_policy=True))
+        if not decision.is_allowed:
+            raise ApiError(
+                "AccessDeniedException",
+                f"User: {service} is not authorized to perform: {action} on resource: {resource} {decision.reason}",
+            )
+
+    def _record(self, principal: Principal, check: Check, decision: Decision) -> None:
+        with self._lock:
+            record = self.records[principal.arn]
+            if decision.is_allowed:
+                record.actions.add(check.action)
+                record.statements |= decision.needed
+            else:
+                record.denied[f"{check.action} on {check.resource} {decision.reason}"] += 1
+
+    def _policies(self, role: Role | None, check: Check, call: Call, origin: Origin, *, is_role: bool) -> Policies:
+        identity: Sequence[Statement] = [*self.statements(role)] if role else () if is_role else EVERYTHING
+        boundary = self.boundary(role) if role else None
+        endpoint = origin.endpoints.get(check.action.partition(":")[0])
+        is_key = check.action.startswith("kms:") and ":key/" in check.resource and "*" not in check.resource
+        return Policies(
+            identity,
+            boundary,
+            self._resource_policy(check, call),
+            parse(endpoint.id, endpoint.policy_document) if endpoint and endpoint.policy_document else None,
+            needs_resource_policy=is_key,
+        )
+
+    def statements(self, role: Role) -> Iterator[Statement]:
+        """Statements of a role's own and attached policies."""
+        for name, document in list(role.policies.items()):
+            yield from parse(f"{role.name}/{name}", unquote(document))
+        for policy in list(role.managed_policies.values()):
+            yield from parse(policy.arn, _document(policy))
+
+    def boundary(self, role: Role) -> Sequence[Statement] | None:
+        """Statements of a role's permissions boundary."""
+        if not role.permissions_boundary_arn:
+            return None
+        policy = self.iam.managed_policies[role.permissions_boundary_arn]
+        return parse(policy.arn, _document(policy))
+
+    def _resource_policy(self, check: Check, call: Call) -> Sequence[Statement]:
+        _, _, service, region, _, own = (check.resource.split(":", 5) + [""] * 5)[:6]
+        read = RESOURCE_POLICIES.get(service)
+        if not read or "*" in own:
+            return ()
+        document = read(backend(service, Call(service, "", {}, self.account, region or call.region)), own)
+        return parse(check.resource, document if isinstance(document, str) else document.decode()) if document else ()
+
+    def _keys(self, principal: Principal, check: Check, call: Call, origin: Origin) -> Keys:
+        now = datetime.now(UTC)
+        keys: dict[str, str | Sequence[str]] = {
+            **TLS,
+            "aws:CurrentTime": now.isoformat(),
+            "aws:EpochTime": str(int(now.timestamp())),
+            "aws:PrincipalAccount": self.account,
+            "aws:PrincipalArn": principal.arn,
+            "aws:PrincipalIsAWSService": "false",
+            "aws:PrincipalType": "AssumedRole",
+            "aws:RequestedRegion": call.region,
+            "aws:ViaAWSService": str("kms:ViaService" in check.keys).lower(),
+            **check.keys,
+        }
+        if origin.function:
+            keys["lambda:SourceFunctionArn"] = origin.function
+        if endpoint := origin.endpoints.get(check.action.partition(":")[0]):
+            keys |= {"aws:SourceVpc": endpoint.vpc_id, "aws:SourceVpce": endpoint.id}
+        if account := (check.resource.split(":", 5) + [""] * 5)[4]:
+            keys["aws:ResourceAccount"] = account
+        elif check.resource != "*":
+            keys["aws:ResourceAccount"] = self.account
+        return Keys(keys, lambda name: self._looked_up(name, check, call))
+
+    def _looked_up(self, name: str, check: Check, call: Call) -> Sequence[str] | None:
+        """Values of condition keys that describe the resource as it is."""
+        if name.startswith(("aws:ResourceTag/", "ec2:ResourceTag/")):
+            if check.resource == "*" or not supports_resource_tags(check.action, check.resource):
+                return None
+            value = tags_of(check.resource, self.account).get(name.partition("/")[2])
+            return None if value is None else [value]
+        read = DESCRIPTIONS.get(name)
+        return read(check, call) if read else None
+
+
+def _document(policy: Any) -> str:
+    version = next(each for each in policy.versions if each.is_default)
+    return unquote(version.document)
+
+
+def _aliases(check: Check, call: Call) -> Sequence[str] | None:
+    region = check.resource.split(":")[3]
+    kms = backend("kms", Call("kms", "", {}, call.account, region))
+    wanted = check.resource.rpartition("/")[2]
+    return [alias.alias_name for alias in list(kms.list_aliases()) if alias.target_key_id == wanted] or None
+
+
+def _cluster(check: Check, call: Call) -> Sequence[str] | None:
+    parts = check.resource.split("/")
+    return [call.arn(f"cluster/{parts[1]}", "ecs")] if ":service/" in check.resource else None
+
+
+def _boundary(check: Check, call: Call) -> Sequence[str] | None:
+    if asked := call.arguments.get("PermissionsBoundary"):
+        return [asked]
+    name = check.resource.rpartition("/")[2]
+    role = next((each for each in list(backend("iam", call).roles.values()) if each.name == name), None)
+    return [role.permissions_boundary_arn] if role and role.permissions_boundary_arn else None
+
+
+def _rotating_function(check: Check, call: Call) -> Sequence[str] | None:
+    secrets: Any = backend("secretsmanager", call).secrets
+    arn = secrets[check.resource].rotation_lambda_arn if check.resource in secrets else None
+    return [arn] if arn else None
+
+
+DESCRIPTIONS: Mapping[str, Callable[[Check, Call], Sequence[str] | None]] = {
+    "ecs:cluster": _cluster,
+    "iam:PermissionsBoundary": _boundary,
+    "kms:ResourceAliases": _aliases,
+    "secretsmanager:resource/AllowRotationLambdaArn": _rotating_function,
+}
+
+
+def _of_function(functions: Any, own: str) -> str:
+    found = [each for each in functions.list_functions() if each.function_name == own.rpartition(":")[2]]
+    return json.dumps({"Statement": found[0].policy.statements}) if found else ""
+
+
+def _of_bucket(buckets: Any, own: str) -> Any:
+    bucket = buckets.buckets.get(own.partition("/")[0])
+    return bucket.policy if bucket else ""
+
+
+def _of_secret(secrets: Any, own: str) -> Any:
+    found = [each for each in list(secrets.secrets.values()) if each.arn.endswith(f":{own}")]
+    return found[0].policy if found else ""
+
+
+def _of_topic(topics: Any, own: str) -> str:
+    return next((topic.policy for arn, topic in list(topics.topics.items()) if arn.endswith(f":{own}")), "")
+
+
+def _of_key(keys: Any, own: str) -> str:
+    key = keys.keys.get(own.partition("/")[2])
+    return key.policy if key else ""
+
+
+def _of_repository(repositories: Any, own: str) -> Any:
+    found = repositories.repositories.get(own.partition("/")[2])
+    return found.policy if found else ""
+
+
+def _of_queue(queues: Any, own: str) -> str:
+    queue = queues.queues.get(own)
+    return json.dumps(queue.policy) if queue and queue.policy else ""
+
+
+def _of_log_groups(logs: Any, own: str) -> str:
+    """All of an account's policies for log groups together."""
+    del own
+    documents = [json.loads(each.policy_document) for each in list(logs.resource_policies.values())]
+    return json.dumps({"Statement": [each for document in documents for each in as_list(document["Statement"])]})
+
+
+# Policies of resources themselves, by service.
+RESOURCE_POLICIES: Mapping[str, Callable[[Any, str], Any]] = {
+    "ecr": _of_repository,
+    "kms": _of_key,
+    "lambda": _of_function,
+    "logs": _of_log_groups,
+    "s3": _of_bucket,
+    "secretsmanager": _of_secret,
+    "sns": _of_topic,
+    "sqs": _of_queue,
+}

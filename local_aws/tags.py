@@ -1,0 +1,27 @@
+"""Tags of a resource as they are at the moment."""
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from moto.backends import get_backend
+
+from local_aws.services.resourcegroupstaggingapi import tagged_resources
+
+# moto's name of a service, where ARNs have another.
+MOTO_NAMES = {"elasticfilesystem": "efs", "elasticloadbalancing": "elbv2", "states": "stepfunctions"}
+
+
+def tags_of(arn: str, account: str) -> Mapping[str, str]:
+    """Tags of a resource by its ARN; none if there is no such resource."""
+    _, _, service, region, _, own = arn.split(":", 5)
+    backends: Any = cast(Any, get_backend(cast(Any, MOTO_NAMES.get(service, service))))[account]
+    backend = backends[region or "aws"]
+    name = own.rpartition("/")[2]
+    if service == "ec2":
+        return dict(backend.tags.get(name, {}))
+    if service == "kms":
+        return backend.tagger.get_tag_dict_for_resource(name)
+    if service == "backup":  # moto lists vaults alone
+        return backend.tagger.get_tag_dict_for_resource(arn)
+    found = tagged_resources(MOTO_NAMES.get(service, service), backend)
+    return next((resource.tags for resource in found if resource.arn == arn), {})
