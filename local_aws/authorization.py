@@ -27,6 +27,8 @@ from local_aws.tags import tags_of
 EVERYTHING = parse("administrator", json.dumps({"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}))
 SERVICES_WITH_DENIALS = {"s3"}
 """Services whose resources may deny their own administrator what he asks for by mistake."""
+FREE_TO_ROOT = {"s3:DeleteBucketPolicy", "s3:GetBucketPolicy", "s3:PutBucketPolicy"}
+"""What a bucket's policy cannot deny to its account. https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketPolicy.html"""
 TLS = {"aws:SecureTransport": "true", "s3:TlsVersion": "1.3"}
 """Condition keys of the connection. Requests over the loopback interface count as encrypted."""
 
@@ -121,6 +123,9 @@ class Authorizer:
         Raises:
             NotImplementedError: AWS's reference has no such action, or a condition's operator is unknown.
         """
+        return self._denial_of_caller(access_key, call) or self._denial_of_services(call)
+
+    def _denial_of_caller(self, access_key: str, call: Call) -> str:
         principal = self.principal(access_key)
         is_role = bool(principal.session)
         if call.name in CALLS_WITHOUT_PERMISSION or (not is_role and call.service not in SERVICES_WITH_DENIALS):
@@ -128,15 +133,22 @@ class Authorizer:
         origin = self.origins.get(access_key, Origin())
         role = self.role(principal.arn) if is_role else None
         for check in all_checks(call):
+            if not is_role and check.action in FREE_TO_ROOT:
+                continue
             request = Request(principal, check.action, check.resource, self._keys(principal, check, call, origin))
             decision = decide(request, self._policies(role, check, call, origin, is_role=is_role))
             self._record(principal, check, decision)
             if not decision.is_allowed:
                 who = principal.session or principal.arn
                 return f"User: {who} is not authorized to perform: {check} {decision.reason}"
+        return ""
+
+    def _denial_of_services(self, call: Call) -> str:
+        """Why a service cannot do what the call asks of it as a role."""
         try:
             for use in uses_of(call):
-                self.check_role(use, call)
+                if self.role(use.role):  # otherwise the service itself refuses the call
+                    self.check_role(use, call)
         except ApiError as error:
             return error.message
         return ""
@@ -325,9 +337,9 @@ def _of_repository(repositories: Any, own: str) -> Any:
     return found.policy if found else ""
 
 
-def _of_queue(queues: Any, own: str) -> str:
+def _of_queue(queues: Any, own: str) -> Any:
     queue = queues.queues.get(own)
-    return json.dumps(queue.policy) if queue and queue.policy else ""
+    return queue.policy if queue else ""
 
 
 def _of_log_groups(logs: Any, own: str) -> str:

@@ -341,15 +341,21 @@ def _tags_at_birth(call: Call) -> Iterator[Check]:
 
 def _tagging(service: str, noun: str) -> Iterator[tuple[str, str]]:
     """The tagging action for what an operation creates, and its type."""
-    for name, described in privileges(service).items():
-        if described["access_level"] != "Tagging" or re.match(r"Un|Remove|Delete|TagLogGroup", name):
-            continue
-        for type_ in described["resource_types"]:
-            is_type = type_ == NOUNS.get(noun) or (
-                noun not in NOUNS and re.sub(r"\W", "", type_).lower() == noun.lower()
-            )
-            if type_ and is_type and (service != "iam" or TAGGING_IN_IAM.get(type_) == name):
-                yield f"{service}:{name}", type_
+    found = {
+        type_: name
+        # Of several, `TagResource` is the newest.
+        for name, described in sorted(privileges(service).items(), key=lambda each: each[0] == "TagResource")
+        if described["access_level"] == "Tagging" and not re.match(r"Un|Remove|Delete", name)
+        for type_ in described["resource_types"]
+        if type_ and (type_ == NOUNS.get(noun) or (noun not in NOUNS and _is_called(type_, noun)))
+        if service != "iam" or TAGGING_IN_IAM.get(type_) == name
+    }
+    for type_, name in found.items():
+        yield f"{service}:{name}", type_
+
+
+def _is_called(type_: str, noun: str) -> bool:
+    return re.sub(r"\W", "", type_).lower() == noun.lower()
 
 
 def _uses_of_keys(call: Call) -> Iterator[Check]:
@@ -410,7 +416,8 @@ def _objects(call: Call) -> Iterator[Check]:
 
 def _through(service: str, actions: str, key: str, call: Call) -> Iterator[Check]:
     """Uses of a key through a service. https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html"""
-    if key.endswith("key/*"):  # AWS's own key of the service, which everyone in the account may use through it
+    # AWS's own key of a service may be used by everyone in the account; a missing one, the service reports.
+    if key.rpartition("/")[2] not in backend("kms", call).keys:
         return
     via = {"kms:ViaService": f"{service}.{call.region}.amazonaws.com", "kms:CallerAccount": call.account}
     for action in actions.split():

@@ -218,7 +218,8 @@ def _authorize(rule: Rule, target: Mapping[str, Any]) -> None:
         use = Use(str(target.get("RoleArn")), "events.amazonaws.com", rule.arn, target_checks(arn))
         authorizer.check_role(use, Call(service, "", {}, account, region))
     elif action := ACTIONS_BY_ITSELF.get(service):
-        authorizer.check_service("events.amazonaws.com", action, arn, rule.arn, region)
+        resource = f"{arn.removesuffix(':*')}:log-stream:{rule.name}" if service == "logs" else arn
+        authorizer.check_service("events.amazonaws.com", action, resource, rule.arn, region)
 
 
 def _check_json(text: str) -> None:

@@ -1,7 +1,8 @@
 """One local AWS for all tests. Each test creates resources with its own names."""
 
+import json
 import signal
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,21 @@ def error_code(call: Callable[..., object], **arguments: Any) -> str:
     with pytest.raises(ClientError) as error:
         call(**arguments)
     return error.value.response["Error"]["Code"]
+
+
+def create_role(aws: LocalAws, name: str, service: str, *actions: str) -> str:
+    """ARN of a new role that a service may use for some actions, by default all."""
+    trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": service}}
+    allowed = {"Effect": "Allow", "Action": actions or "*", "Resource": "*"}
+    iam = aws.client("iam")
+    role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=document(trust))["Role"]
+    iam.put_role_policy(RoleName=name, PolicyName="own", PolicyDocument=document(allowed))
+    return role["Arn"]
+
+
+def document(*statements: Mapping[str, Any]) -> str:
+    """A policy as JSON."""
+    return json.dumps({"Version": "2012-10-17", "Statement": statements})
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -16,12 +16,9 @@ from local_aws.postgresql import wait_until
 from local_aws.server import LocalAws
 from local_aws.services.awslambda import Backend
 from local_aws.session import Processes
+from tests.local_aws.conftest import create_role
 
 NUMBERS = count(1)
-TRUST = {
-    "Version": "2012-10-17",
-    "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "lambda.amazonaws.com"}}],
-}
 SERVICE = "secretsmanager.amazonaws.com"
 SECRET = "arn:aws:secretsmanager:us-west-1:123456789012:secret:shop-abcdef"
 
@@ -35,7 +32,7 @@ def zipped(code: str) -> bytes:
 
 def create_function(aws: LocalAws, code: str, **settings: Any) -> str:
     name = f"function-{next(NUMBERS)}"
-    role = aws.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"]
+    role = create_role(aws, name, "lambda.amazonaws.com")
     aws.client("lambda").create_function(
         FunctionName=name,
         Runtime="python3.13",

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from local_aws.server import LocalAws
-from tests.local_aws.conftest import ACCOUNT, REGION, error_code
+from tests.local_aws.conftest import ACCOUNT, REGION, create_role, error_code
 
 BUCKET, GROUP = "trail-archive", "trail-log"
 GROUP_ARN = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{GROUP}:*"
@@ -25,7 +25,7 @@ def allow(**statement: Any) -> str:
 @pytest.fixture(scope="module")
 def settings(aws: LocalAws) -> dict[str, str]:
     """Settings of a trail, with all resources that they refer to."""
-    s3, iam = aws.client("s3"), aws.client("iam")
+    s3 = aws.client("s3")
     place = {"LocationConstraint": REGION}
     for bucket in (BUCKET, "closed"):
         s3.create_bucket(Bucket=bucket, CreateBucketConfiguration=place)
@@ -39,11 +39,10 @@ def settings(aws: LocalAws) -> dict[str, str]:
         ),
     )
     aws.client("logs").create_log_group(logGroupName=GROUP)
-    trust = allow(Principal={"Service": "cloudtrail.amazonaws.com"}, Action="sts:AssumeRole")
     return {
         "S3BucketName": BUCKET,
         "CloudWatchLogsLogGroupArn": GROUP_ARN,
-        "CloudWatchLogsRoleArn": iam.create_role(RoleName="trail-log", AssumeRolePolicyDocument=trust)["Role"]["Arn"],
+        "CloudWatchLogsRoleArn": create_role(aws, "trail-log", "cloudtrail.amazonaws.com"),
         "KmsKeyId": aws.client("kms").create_key()["KeyMetadata"]["Arn"],
     }
 

@@ -11,9 +11,11 @@ from botocore.exceptions import ClientError
 from local_aws.postgresql import wait_until
 from local_aws.server import LocalAws
 from local_aws.services.events import Delivery, Event, Pattern
+from tests.local_aws.conftest import create_role, document
 from tests.local_aws.test_awslambda import create_function, log_messages
 
 NUMBERS = count(1)
+FROM_EVENTS = {"Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}}
 SECRET = "arn:aws:secretsmanager:us-west-1:123456789012:secret:shop-abcdef"
 PATTERN = {
     "source": ["aws.shop"],
@@ -46,7 +48,9 @@ def delivered(aws: LocalAws, rule: str) -> list[Delivery]:
 @pytest.fixture
 def queue(aws: LocalAws) -> str:
     sqs = aws.client("sqs")
-    url = sqs.create_queue(QueueName=f"queue-{next(NUMBERS)}")["QueueUrl"]
+    allowed = {**FROM_EVENTS, "Action": "sqs:SendMessage", "Resource": "*"}
+    attributes = {"Policy": document(allowed)}
+    url = sqs.create_queue(QueueName=f"queue-{next(NUMBERS)}", Attributes=attributes)["QueueUrl"]
     return sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
 
 
@@ -250,12 +254,12 @@ def test_a_pattern_that_is_not_valid_is_refused(aws: LocalAws, filters: Any, rea
 
 
 def test_a_state_machine_is_started(aws: LocalAws):
-    trust = {"Version": "2012-10-17", "Statement": []}
-    role = aws.client("iam").create_role(RoleName="machine", AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
+    role = create_role(aws, "machine", "states.amazonaws.com")
     states = aws.client("stepfunctions")
     definition = json.dumps({"StartAt": "End", "States": {"End": {"Type": "Succeed"}}})
     machine = states.create_state_machine(name="machine", definition=definition, roleArn=role)["stateMachineArn"]
-    subscribe(aws, machine, InputPath="$.detail", RoleArn=role)
+    starter = create_role(aws, "starter", "events.amazonaws.com", "states:StartExecution")
+    subscribe(aws, machine, InputPath="$.detail", RoleArn=starter)
     emit(aws)
     (execution,) = states.list_executions(stateMachineArn=machine)["executions"]
     text = states.describe_execution(executionArn=execution["executionArn"])["input"]
@@ -271,7 +275,9 @@ def test_an_empty_input_is_not_delivered(aws: LocalAws, queue: str):
 
 def test_a_topic_receives_text_or_json(aws: LocalAws, queue: str):
     sns = aws.client("sns")
-    topic = sns.create_topic(Name="notified")["TopicArn"]
+    allowed = {**FROM_EVENTS, "Action": "sns:Publish", "Resource": "*"}
+    attributes = {"Policy": document(allowed)}
+    topic = sns.create_topic(Name="notified", Attributes=attributes)["TopicArn"]
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue, Attributes={"RawMessageDelivery": "true"})
     subscribe(aws, topic, InputTransformer={"InputPathsMap": {"kind": "$.detail.kind"}, "InputTemplate": '"A <kind>"'})
     subscribe(aws, topic, Input='"one"\n"two"')
@@ -287,7 +293,9 @@ def test_events_are_forwarded_to_another_region(aws: LocalAws, queue: str):
     rule = subscribe(aws, queue)
     there.put_rule(Name="forward", EventPattern=json.dumps(PATTERN))
     bus = here.describe_event_bus()["Arn"]
-    there.put_targets(Rule="forward", Targets=[{"Id": "one", "Arn": bus}, {"Id": "two", "Arn": f"{bus}-of-others"}])
+    role = create_role(aws, "forwarder", "events.amazonaws.com", "events:PutEvents")
+    targets = [{"Id": id, "Arn": arn, "RoleArn": role} for id, arn in (("one", bus), ("two", f"{bus}-of-others"))]
+    there.put_targets(Rule="forward", Targets=targets)
     event = emit(aws, region="us-east-1")
     assert event["region"] == "us-east-1"
     assert [delivery.event for delivery in delivered(aws, rule)] == [event]
@@ -298,9 +306,15 @@ def test_events_are_forwarded_to_another_region(aws: LocalAws, queue: str):
 
 
 def test_log_groups_and_functions_are_targets(aws: LocalAws):
-    aws.client("logs").create_log_group(logGroupName="/aws/events/shop")
+    logs = aws.client("logs")
+    logs.create_log_group(logGroupName="/aws/events/shop")
+    allowed = {**FROM_EVENTS, "Action": "logs:PutLogEvents", "Resource": "*"}
+    logs.put_resource_policy(policyName="events", policyDocument=document(allowed))
     subscribe(aws, "arn:aws:logs:us-west-1:123456789012:log-group:/aws/events/shop:*", Input='"to the log"')
     name = create_function(aws, "def handle(event, context): print(event)")
+    aws.client("lambda").add_permission(
+        FunctionName=name, StatementId="one", Action="lambda:InvokeFunction", Principal="events.amazonaws.com"
+    )
     subscribe(aws, f"arn:aws:lambda:us-west-1:123456789012:function:{name}", Input='"to the function"')
     emit(aws)
     assert log_messages(aws, "/aws/events/shop") == ['"to the log"']
@@ -308,7 +322,8 @@ def test_log_groups_and_functions_are_targets(aws: LocalAws):
 
 
 def test_a_failed_delivery_records_its_problem(aws: LocalAws):
-    missing = subscribe(aws, "arn:aws:states:us-west-1:123456789012:stateMachine:nowhere")
+    role = create_role(aws, "startless", "events.amazonaws.com")
+    missing = subscribe(aws, "arn:aws:states:us-west-1:123456789012:stateMachine:nowhere", RoleArn=role)
     unknown = subscribe(aws, "arn:aws:kinesis:us-west-1:123456789012:stream/one")
     emit(aws)
     assert "StateMachineDoesNotExist" in str(delivered(aws, missing)[0].problem)

@@ -21,7 +21,8 @@ from local_aws import session
 from local_aws.__main__ import app
 from local_aws.postgresql import free_port, wait_until
 from local_aws.server import LocalAws
-from tests.local_aws.test_awslambda import TRUST, zipped
+from tests.local_aws.test_awslambda import zipped
+from tests.local_aws.test_iam import TRUST
 
 SLEEPS = """
 import os, time
