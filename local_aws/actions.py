@@ -23,7 +23,7 @@ GLOBAL_SERVICES = {"iam", "route53"}
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-requestedregion
 """
-CALLS_WITHOUT_PERMISSION = {"sts:GetCallerIdentity", "sts:AssumeRoleWithWebIdentity"}
+CALLS_WITHOUT_PERMISSION = {"sts:GetCallerIdentity"}
 """https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html"""
 
 # IAM actions whose names differ from S3's operations.
@@ -76,6 +76,7 @@ MEMBERS: Mapping[str, str | tuple[str, ...]] = {
     "ecr repository": "repositoryName repositoryNames",
     "ecs cluster": "cluster clusterName clusters",
     "ecs service": ("cluster", "service serviceName services"),
+    "ecs task-definition": ("family", "=*"),
     "elasticache cluster": "CacheClusterId",
     "elasticache parametergroup": "CacheParameterGroupName",
     "elasticache replicationgroup": "ReplicationGroupId",
@@ -277,10 +278,9 @@ def resources(service: str, type_: str, call: Call) -> Iterator[str]:
     if not template:
         return
     pattern = _pattern(template)
-    for _, value in leaves(call.arguments, OPAQUE_MEMBERS):
-        trimmed = value.removesuffix(":*")
-        if pattern.fullmatch(trimmed):
-            yield _of_logs(service, trimmed, call)
+    named = [value.removesuffix(":*") for _, value in leaves(call.arguments, OPAQUE_MEMBERS)]
+    arns = [value for value in named if pattern.fullmatch(value)]
+    yield from (_of_logs(service, arn, call) for arn in arns)
     if not VARIABLE_PART.search(template):
         yield _fill(template, [], call)
     if service == "ec2":
@@ -288,7 +288,7 @@ def resources(service: str, type_: str, call: Call) -> Iterator[str]:
             yield from _ec2_resources(type_, value, call)
         return
     names = MEMBERS.get(f"{service} {type_}")
-    if names is None:
+    if arns or names is None:
         return
     each = [_values(member, call) for member in ([names] if isinstance(names, str) else names)]
     if not any(each) and call.operation != "GetWebACLForResource":
@@ -296,7 +296,8 @@ def resources(service: str, type_: str, call: Call) -> Iterator[str]:
     lookup = LOOKUPS.get(f"{service} {type_}", _plain)
     first = [(values or ["*"])[0] for values in each[:-1]]
     for last in each[-1] or ["*"]:
-        if not last.startswith("arn:"):
+        # ARNs of the type were found already, except the one that an ARN of another type stands for.
+        if not last.startswith("arn:") or lookup is _listener:
             for found in lookup([*first, last], call):
                 yield _of_logs(service, _fill(template, found, call), call)
 

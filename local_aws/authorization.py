@@ -5,6 +5,7 @@ comes through. Credentials without a role are the account's administrator's, den
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
 """
 
+import base64
 import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,6 +28,7 @@ from local_aws.tags import tags_of
 EVERYTHING = parse("administrator", json.dumps({"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}))
 SERVICES_WITH_DENIALS = {"s3"}
 """Services whose resources may deny their own administrator what he asks for by mistake."""
+ASSUMING = {"sts:AssumeRole", "sts:AssumeRoleWithWebIdentity"}
 FREE_TO_ROOT = {"s3:DeleteBucketPolicy", "s3:GetBucketPolicy", "s3:PutBucketPolicy"}
 """What a bucket's policy cannot deny to its account. https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketPolicy.html"""
 TLS = {"aws:SecureTransport": "true", "s3:TlsVersion": "1.3"}
@@ -123,7 +125,26 @@ class Authorizer:
         Raises:
             NotImplementedError: AWS's reference has no such action, or a condition's operator is unknown.
         """
+        if call.name in ASSUMING:
+            return self._denial_of_assuming(access_key, call)
         return self._denial_of_caller(access_key, call) or self._denial_of_services(call)
+
+    def _denial_of_assuming(self, access_key: str, call: Call) -> str:
+        """Why a role cannot be assumed: its trust policy decides, and the policies of a caller who has a role.
+
+        The signature of a token is not verified.
+        """
+        role = call.arguments["RoleArn"]
+        if call.operation == "AssumeRole":
+            principal, keys = self.principal(access_key), Keys({})
+        else:
+            claims = read_token(call.arguments["WebIdentityToken"])
+            issuer = str(claims.get("iss")).removeprefix("https://")
+            principal = Principal("", federated=f"arn:aws:iam::{self.account}:oidc-provider/{issuer}")
+            keys = Keys({f"{issuer}:{claim}": str(value) for claim, value in claims.items()})
+        if not self.trusts(role, call.name, principal, keys):
+            return f"Not authorized to perform {call.name} on {role}"
+        return "" if principal.federated else self._denial_of_caller(access_key, call)
 
     def _denial_of_caller(self, access_key: str, call: Call) -> str:
         principal = self.principal(access_key)
@@ -267,6 +288,15 @@ class Authorizer:
             return None if value is None else [value]
         read = DESCRIPTIONS.get(name)
         return read(check, call) if read else None
+
+
+def read_token(token: str) -> Mapping[str, Any]:
+    """Claims of a JSON Web Token; none if it is not one."""
+    try:
+        _, claims, _ = token.split(".")
+        return json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))
+    except ValueError:
+        return {}
 
 
 def _document(policy: Any) -> str:

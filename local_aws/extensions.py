@@ -27,7 +27,6 @@ from local_aws.services import (
     securityhub,
     servicequotas,
     stepfunctions,
-    sts,
     wafv2,
 )
 
@@ -57,6 +56,5 @@ EXTENSIONS: tuple[Extension, ...] = (
     securityhub.EXTENSION,
     servicequotas.EXTENSION,
     stepfunctions.EXTENSION,
-    sts.EXTENSION,
     wafv2.EXTENSION,
 )

@@ -19,7 +19,7 @@ from moto.core.model import OperationModel
 from moto.core.request import Request, determine_request_protocol
 from moto.core.routing import get_service_router
 from moto.core.utils import get_service_model
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from moto.moto_server.werkzeug_app import UNSIGNED_ACTIONS, DomainDispatcherApplication, create_backend_app
 from werkzeug.exceptions import NotFound
 
 from local_aws.actions import call_of
@@ -249,8 +249,8 @@ def parse_call(environ: Environ, route: Route | None) -> Call:
         return Call(service, str(route[0].name), content_type)
     if target := environ.get("HTTP_X_AMZ_TARGET"):
         return Call(service, target.rpartition(".")[2], content_type)
-    if action := re.search(rb"(?:^|&)Action=(\w+)", _body(environ)):
-        return Call(service, action[1].decode(), content_type)
+    if action := _action(environ):
+        return Call(service, action, content_type)
     return Call(service, f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}", content_type)
 
 
@@ -261,8 +261,17 @@ def _signing_name(environ: Environ) -> str:
 def _credential_scope(environ: Environ) -> tuple[str, str, str]:
     """Access key, Region and service for which a request was signed."""
     header = environ.get("HTTP_AUTHORIZATION", "")
-    scope = re.search(r"Credential=([^/]+)/\d+/([^/]+)/([^/]+)/aws4_request", header)
-    return (scope[1], scope[2], scope[3]) if scope else ("", "us-east-1", "unsigned")
+    if scope := re.search(r"Credential=([^/]+)/\d+/([^/]+)/([^/]+)/aws4_request", header):
+        return scope[1], scope[2], scope[3]
+    action = _action(environ)
+    service, region = UNSIGNED_ACTIONS.get(action, ("unsigned", "us-east-1"))
+    return "", region, service
+
+
+def _action(environ: Environ) -> str:
+    """The action of a request of the query protocol."""
+    found = re.search(rb"(?:^|&)Action=(\w+)", _body(environ))
+    return found[1].decode() if found else ""
 
 
 def find_route(environ: Environ) -> Route | None:

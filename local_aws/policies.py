@@ -75,6 +75,9 @@ class Statement:
     sid: str
     body: Mapping[str, Any] = field(compare=False)
 
+    def __str__(self) -> str:
+        return f"{self.policy.rpartition('/')[2]}/{self.sid}"
+
     @property
     def effect(self) -> str:
         """Allow or Deny."""

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from rehearsal.one_environment import Rehearsal
+from rehearsal.statements import idle_statements
 from stacks.names import ACCESS, GITHUB_AUDIENCE, GITHUB_ISSUER
 from synthesized.permissions import unused_actions
 
@@ -39,16 +40,17 @@ class Deployers:
             self.rehearsal.plan_again()
 
     def check_permissions(self) -> None:
-        """Report what the roles were denied, and actions that they are granted without need."""
+        """Report what roles were denied, and what they are granted without need."""
         self._report_denied()
         rehearsal = self.rehearsal
-        # Smaller environments do not use every action.
+        # Smaller environments do not need everything.
         if rehearsal.settings.production:
-            records = rehearsal.aws.gateway.authorizer.records
-            used = {action for role in WORKFLOWS for action in records[self._arn(role)].actions}
+            authorizer = rehearsal.aws.gateway.authorizer
+            used = {action for role in WORKFLOWS for action in authorizer.records[self._arn(role)].actions}
             for role in WORKFLOWS:
                 unused = unused_actions(used, role, rehearsal.platform)
                 rehearsal.report.idle_actions += [f"{role}: {action}" for action in unused]
+            rehearsal.report.idle_statements = list(idle_statements(authorizer, rehearsal.settings.names))
 
     def destroy(self) -> None:
         """Destroy all other tiers, as the apply role, and then the access tier, as an administrator."""

@@ -40,9 +40,11 @@ class Report:
     rules_broken: list[str] = field(default_factory=list)
     """Failed checkov checks without a waiver, and problems with waivers."""
     denied_calls: list[str] = field(default_factory=list)
-    """Terraform's calls that the deployer role does not allow."""
+    """Actions that a role was denied, with the resource and the reason."""
     idle_actions: list[str] = field(default_factory=list)
     """Actions that a deployer role allows without use and without a stated reason."""
+    idle_statements: list[str] = field(default_factory=list)
+    """Statements of roles without which nothing would have been denied, and without a stated reason."""
     drift: list[str] = field(default_factory=list)
     """Drift reported although nothing was changed outside Terraform."""
     review: str = ""
@@ -83,8 +85,9 @@ class Report:
                 for change in found
             ),
             *(f"checkov: {broken}" for broken in self.rules_broken),
-            *(f"call denied to the deployer role: {call}" for call in self.denied_calls),
+            *(f"denied to {denied}" for denied in self.denied_calls),
             *(f"action not needed by the deployer role: {action}" for action in self.idle_actions),
+            *(f"statement not needed by {statement}" for statement in self.idle_statements),
             *(f"drift without a change: {change}" for change in self.drift),
             *(f"not destroyed: {arn}" for arn in self.left_behind),
             *self.failed_calls,
@@ -108,7 +111,11 @@ class Report:
             ("checkov", f"{self.rules_held} checks passed, {len(self.rules_broken)} failed without a waiver"),
             ("review of a change", self.review),
             ("changes behind Terraform's back", f"{self.changes_found} found"),
-            ("deployer roles", f"{len(self.denied_calls)} calls denied, {len(self.idle_actions)} actions unused"),
+            (
+                "roles",
+                f"{len(self.denied_calls)} actions denied, {len(self.idle_actions)} actions and "
+                f"{len(self.idle_statements)} statements not needed",
+            ),
             ("calls not taken", str(len(self.failed_calls))),
             ("seconds", ", ".join(f"{name} {seconds:.0f}" for name, seconds in self.seconds.items())),
         ):

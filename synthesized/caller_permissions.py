@@ -4,7 +4,7 @@ AWS checks them while it serves the call, so that no API log shows them. Each ro
 Service Authorization Reference omits most of them.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from stacks.names import Names
@@ -148,10 +148,3 @@ def fields_of(names: Names) -> dict[str, str]:
         "region": names.region,
         "role_path": names.role_path,
     }
-
-
-def needed_actions(action: str) -> Iterator[str]:
-    """IAM actions that a call needs in addition to its own."""
-    for permission in CALLER_PERMISSIONS:
-        if action in permission.calls.split():
-            yield from permission.actions.split()

@@ -1,16 +1,13 @@
-"""Least privilege of the deployer roles: they allow every call that Terraform makes, and nothing else without reason.
+"""Least privilege of the deployer roles: they allow nothing without reason that a deployment does not use.
 
-Only actions are compared; `tests/policy` checks resources and conditions. An action has the name of its API operation,
-with the exceptions listed here.
+An action has the name of its API operation, with the exceptions listed here.
 https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
 """
 
 import re
 from collections.abc import Iterable, Mapping
-from fnmatch import fnmatchcase
 
 from stacks.names import ACCESS
-from synthesized.caller_permissions import needed_actions
 from synthesized.platform import Platform
 from synthesized.policy_statements import Statement, as_list
 from synthesized.roles import ROLE_TYPE, read_statements, role_statements
@@ -47,9 +44,6 @@ ACTION_BY_CALL = {
     **{f"s3:{call}": action for call, action in S3_ACTIONS.items()},
     "s3:DeleteObject": "s3:DeleteObject",  # of a state lock, without a version
 }
-CALLS_WITHOUT_PERMISSION = {"sts:GetCallerIdentity"}
-"""https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html"""
-
 EXPECTED_UNUSED: Mapping[str, str] = {
     r"\w[\w-]*:(?:Delete|Deregister|Disable|Disassociate|Detach|Release|Remove|Unsubscribe|BatchDisable|Stop)\w*": (
         "a resource is removed from the stacks"
@@ -86,30 +80,13 @@ def action_of(call: str) -> str:
     return ACTION_BY_CALL.get(call, call)
 
 
-def actions_of(call: str) -> list[str]:
-    """All IAM actions that AWS requires for a call."""
-    action = action_of(call)
-    return [action, *needed_actions(action)]
+def unused_actions(used: Iterable[str], role: str, platform: Platform) -> list[str]:
+    """Actions that a role is granted and nobody used, without a reason in `EXPECTED_UNUSED`.
 
-
-def denied_calls(calls: Iterable[str], role: str, platform: Platform) -> list[str]:
-    """Calls that a role may not make: its policies or its boundary do not allow an action, or deny it."""
-    own, boundary = deployer_statements(role, platform)
-    return sorted(
-        f"{call} ({action})"
-        for call in set(calls)
-        for action in actions_of(call)
-        if action not in CALLS_WITHOUT_PERMISSION and not (_allows(own, action) and _allows(boundary, action))
-    )
-
-
-def unused_actions(calls: Iterable[str], role: str, platform: Platform) -> list[str]:
-    """Actions that a role is granted and no call used, without a reason in `EXPECTED_UNUSED`.
-
-    Only services that were called are considered.
+    Only services that were used are considered.
     """
-    services = {action_of(call).partition(":")[0].lower() for call in calls}
-    actions = {action.lower() for call in calls for action in actions_of(call)}
+    actions = {action.lower() for action in used}
+    services = {action.partition(":")[0] for action in actions}
     own, _ = deployer_statements(role, platform)
     return sorted(
         action
@@ -125,16 +102,3 @@ def deployer_statements(name: str, platform: Platform) -> tuple[tuple[Statement,
     (role,) = (role for role in platform.of_type(ROLE_TYPE) if (role.tier, role.name) == (ACCESS, name))
     boundary = platform.resolve(role.body["permissions_boundary"])
     return role_statements(platform, role), read_statements(platform, boundary.body["policy"])
-
-
-def _allows(policy: Iterable[Statement], action: str) -> bool:
-    """Whether a statement allows the action, and none denies it on all resources unconditionally."""
-    about = [each for each in policy if any(_matches(action, pattern) for pattern in as_list(each["Action"]))]
-    return any(each["Effect"] == "Allow" for each in about) and not any(
-        each["Effect"] == "Deny" and as_list(each.get("Resource")) == ["*"] and "Condition" not in each
-        for each in about
-    )
-
-
-def _matches(action: str, pattern: str) -> bool:
-    return fnmatchcase(action.lower(), pattern.lower())

@@ -1,23 +1,29 @@
-"""Permissions of the deployer roles compared with API calls: denied calls, and unused actions."""
+"""The deployer roles: what runs as them, what they were denied, and what they are granted without need."""
 
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Generator
+from contextlib import suppress
 from dataclasses import dataclass, field
-from types import SimpleNamespace
+from pathlib import Path
 from typing import Any, cast
 
+import boto3
 import pytest
+from botocore.exceptions import ClientError
 
+from local_aws.server import LocalAws
 from rehearsal.deployers import Deployers
 from rehearsal.one_environment import Rehearsal
 from rehearsal.report import Report
-from synthesized.permissions import CALLS_WITHOUT_PERMISSION, action_of, denied_calls, unused_actions
+from rehearsal.statements import idle_statements
+from stacks.names import GITHUB_AUDIENCE, GITHUB_ISSUER, Names
+from stacks.settings import Environment
+from synthesized.permissions import action_of, unused_actions
 from synthesized.platform import Platform
 from synthesized.policy_statements import as_list
 from synthesized.roles import roles_of
-from tests.policy.planted import with_statement, with_statement_changed
-
-CALLS = {"ec2:CreateVpc", "ec2:DescribeVpcs", "monitoring:PutMetricAlarm", "s3:HeadObject", "sts:GetCallerIdentity"}
+from tests.conftest import load_settings
+from tests.local_aws.conftest import ACCOUNT, document
+from tests.policy.planted import with_statement
 
 
 @pytest.mark.parametrize(
@@ -33,58 +39,6 @@ CALLS = {"ec2:CreateVpc", "ec2:DescribeVpcs", "monitoring:PutMetricAlarm", "s3:H
 )
 def test_iam_action_of_a_call(call: str, action: str):
     assert action_of(call) == action
-
-
-def test_apply_role_allows_deployment_and_plan_role_no_writes(prod: Platform):
-    assert denied_calls(CALLS, "apply", prod) == []
-    assert denied_calls(CALLS, "plan", prod) == [
-        "ec2:CreateVpc (ec2:CreateVpc)",
-        "monitoring:PutMetricAlarm (cloudwatch:PutMetricAlarm)",
-    ]
-
-
-def test_calls_by_a_teardown_are_mapped_to_iam_actions(dev: Platform, prod: Platform):
-    calls = [
-        "backup:ListRecoveryPointsByBackupVault",
-        "s3:DeleteBucketEncryption",
-        "s3:DeleteBucketLifecycle",
-        "s3:DeleteBucketOwnershipControls",
-        "s3:DeleteObjects",
-        "s3:DeletePublicAccessBlock",
-        "s3:ListObjectVersions",
-    ]
-    assert denied_calls(calls, "apply", dev) == []
-    assert denied_calls(calls, "apply", prod) == [
-        "s3:DeleteObjects (s3:BypassGovernanceRetention)",
-        "s3:DeleteObjects (s3:DeleteObjectVersion)",
-    ]
-
-
-def test_a_call_is_denied_without_what_aws_requires_of_its_caller(prod: Platform):
-    calls = ["secretsmanager:RotateSecret"]
-    assert denied_calls(calls, "apply", prod) == []
-    without = with_statement_changed(prod, "access_service-permissions", "Rotation", effect="Deny")
-    assert denied_calls(calls, "apply", without) == ["secretsmanager:RotateSecret (lambda:InvokeFunction)"]
-
-
-def test_calls_without_permission_are_never_denied(prod: Platform):
-    assert denied_calls(CALLS_WITHOUT_PERMISSION, "plan", prod) == []
-
-
-def test_actions_outside_the_boundary_are_denied(prod: Platform):
-    narrow = with_statement_changed(prod, "access_boundary-permissions", "Region", actions=["s3:*"])
-    assert denied_calls(CALLS, "apply", narrow) == [
-        "ec2:CreateVpc (ec2:CreateVpc)",
-        "ec2:DescribeVpcs (ec2:DescribeVpcs)",
-        "monitoring:PutMetricAlarm (cloudwatch:PutMetricAlarm)",
-    ]
-
-
-def test_unconditionally_denied_actions_are_denied(prod: Platform):
-    assert denied_calls(["secretsmanager:GetSecretValue", "rds:DeleteDBCluster"], "apply", prod) == [
-        "rds:DeleteDBCluster (rds:DeleteDBCluster)",
-        "secretsmanager:GetSecretValue (secretsmanager:GetSecretValue)",
-    ]
 
 
 def test_unused_action_is_found_for_services_that_were_called(prod: Platform):
@@ -110,52 +64,71 @@ def test_actions_for_changes_and_deletions_may_be_unused(prod: Platform):
     assert not {"ec2:DeleteVpc", "ec2:ModifyVpcAttribute", "ec2:DeleteTags"} & set(unused)
 
 
+TRUST = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "ecs-tasks.amazonaws.com"}}
+
+
 @dataclass
 class ScriptedRehearsal:
-    """A rehearsal in which Terraform makes the given calls."""
+    """A rehearsal whose steps make one call, as whoever they are."""
 
+    aws: LocalAws
+    settings: Environment
     platform: Platform
-    production: bool = True
-    calls: Counter[str] = field(default_factory=Counter)
     done: list[tuple[str, ...]] = field(default_factory=list)
-    calls_by_step: dict[str, set[str]] = field(default_factory=dict)
     report: Report = field(default_factory=lambda: Report("prod"))
 
-    @property
-    def aws(self) -> SimpleNamespace:
-        return SimpleNamespace(gateway=SimpleNamespace(terraform_calls=self.calls))
-
-    @property
-    def settings(self) -> SimpleNamespace:
-        return SimpleNamespace(production=self.production)
-
-    def _do(self, *what: str) -> None:
-        self.done.append(what)
-        self.calls.update(self.calls_by_step.get(what[0], set()) if what[1:] != ("access",) else {"iam:CreatePolicy"})
-
     def deploy(self, *tiers: str) -> None:
-        self._do("deploy", *tiers)
+        self._note("deploy", *tiers)
 
     def plan_again(self) -> None:
-        self._do("plan")
+        self._note("plan")
 
     def destroy(self, *tiers: str) -> None:
-        self._do("destroy", *tiers)
+        self._note("destroy", *tiers)
+
+    def _note(self, *step: str) -> None:
+        # With the credentials of the environment, as another program.
+        session = boto3.Session(region_name=self.aws.region)
+        identity = session.client("sts", endpoint_url=self.aws.endpoint).get_caller_identity()
+        client = session.client("sns", endpoint_url=self.aws.endpoint)
+        with suppress(ClientError):
+            client.create_topic(Name=self.settings.names.resource_name("orders"))
+        self.done.append((identity["Arn"].rpartition("/")[2], *step))
 
 
-Make = Callable[..., tuple[ScriptedRehearsal, Deployers]]
+def create_roles(aws: LocalAws, names: Names, repository: str, **actions: list[str]) -> None:
+    iam = aws.client("iam")
+    provider = iam.create_open_id_connect_provider(Url=f"https://{GITHUB_ISSUER}", ClientIDList=[GITHUB_AUDIENCE])
+    for role, subject in (("plan", "pull_request"), ("apply", f"environment:{names.environment}")):
+        trust = {
+            "Effect": "Allow",
+            "Action": "sts:AssumeRoleWithWebIdentity",
+            "Principal": {"Federated": provider["OpenIDConnectProviderArn"]},
+            "Condition": {"StringEquals": {f"{GITHUB_ISSUER}:sub": f"repo:{repository}:{subject}"}},
+        }
+        name = names.resource_name(role)
+        iam.create_role(RoleName=name, Path=names.access_path, AssumeRolePolicyDocument=document(trust))
+        allowed = [
+            {"Sid": action.replace(":", ""), "Effect": "Allow", "Action": action, "Resource": "*"}
+            for action in actions.get(role, [])
+        ]
+        if allowed:
+            iam.put_role_policy(RoleName=name, PolicyName="own", PolicyDocument=document(*allowed))
 
 
 @pytest.fixture
-def make(prod: Platform) -> Make:
-    def make(production: bool = False, **calls_by_step: set[str]) -> tuple[ScriptedRehearsal, Deployers]:
-        rehearsal = ScriptedRehearsal(prod, production, calls_by_step=calls_by_step)
-        return rehearsal, Deployers(cast(Rehearsal, cast(Any, rehearsal)))
+def rehearsal(
+    aws: LocalAws, prod: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Generator[ScriptedRehearsal]:
+    for name, value in aws.environment.items():
+        monkeypatch.setenv(name, value)
+    aws.gateway.authorizer.records.clear()
+    yield ScriptedRehearsal(aws, load_settings("prod", tmp_path, {"account": ACCOUNT}), prod)
+    aws.reset()
 
-    return make
 
-
-def run_all_steps(deployers: Deployers) -> None:
+def run_all_steps(rehearsal: ScriptedRehearsal) -> None:
+    deployers = Deployers(cast(Rehearsal, cast(Any, rehearsal)))
     deployers.deploy_access()
     deployers.deploy()
     deployers.plan_again()
@@ -163,42 +136,63 @@ def run_all_steps(deployers: Deployers) -> None:
     deployers.destroy()
 
 
-def test_access_tier_is_deployed_first_and_destroyed_last(make: Make, prod: Platform):
-    rehearsal, deployers = make(deploy={"ec2:CreateVpc"}, plan={"ec2:DescribeVpcs"}, destroy={"ec2:DeleteVpc"})
-    run_all_steps(deployers)
-    others = tuple(tier for tier in prod.stacks if tier != "access")
+def test_terraform_runs_as_the_roles_for_all_tiers_but_access(aws: LocalAws, rehearsal: ScriptedRehearsal):
+    settings = rehearsal.settings
+    create_roles(aws, settings.names, settings.access.repository, apply=["sns:CreateTopic", "sns:Subscribe"])
+    run_all_steps(rehearsal)
+    others = tuple(tier for tier in rehearsal.platform.stacks if tier != "access")
     assert rehearsal.done == [
-        ("deploy", "access"),
-        ("deploy", *others),
-        ("plan",),
-        ("destroy", *others),
-        ("destroy", "access"),
+        ("moto", "deploy", "access"),
+        ("rehearsal-apply", "deploy", *others),
+        ("rehearsal-plan", "plan"),
+        ("rehearsal-apply", "destroy", *others),
+        ("moto", "destroy", "access"),
     ]
-    assert rehearsal.report.denied_calls == []
 
 
-def test_denied_calls_are_reported(make: Make):
-    rehearsal, deployers = make(deploy={"ec2:RunInstances"}, plan={"ec2:CreateVpc"}, destroy={"rds:DeleteDBCluster"})
-    run_all_steps(deployers)
-    assert rehearsal.report.denied_calls == [
-        "apply: ec2:RunInstances (ec2:RunInstances)",
-        "plan: ec2:CreateVpc (ec2:CreateVpc)",
-        "apply: rds:DeleteDBCluster (rds:DeleteDBCluster)",
+def test_what_a_role_was_denied_and_does_not_need_is_reported(aws: LocalAws, rehearsal: ScriptedRehearsal):
+    settings = rehearsal.settings
+    create_roles(aws, settings.names, settings.access.repository, apply=["sns:CreateTopic", "sns:Subscribe"])
+    run_all_steps(rehearsal)
+    report, names = rehearsal.report, settings.names
+    topic = f"arn:aws:sns:{aws.region}:{ACCOUNT}:{names.resource_name('orders')}"
+    assert report.denied_calls == [
+        f"{names.resource_name('plan')}: sns:CreateTopic on {topic} because no identity-based policy allows the "
+        "sns:CreateTopic action"
     ]
-    assert any(
-        "call denied to the deployer role: apply: ec2:RunInstances" in line for line in rehearsal.report.problems
-    )
+    assert "apply: sns:Subscribe" in report.idle_actions
+    assert report.idle_statements == [f"{names.resource_name('apply')}: own/snsSubscribe"]
+    assert {line.partition(" ")[0] for line in report.problems} >= {"denied", "action", "statement"}
 
 
-def test_unused_actions_are_reported_in_production_only(make: Make):
-    calls = {"deploy": {"sns:CreateTopic"}, "plan": {"sns:GetTopicAttributes"}}
-    rehearsal, deployers = make(production=True, **calls)
-    run_all_steps(deployers)
-    assert "apply: sns:Subscribe" in rehearsal.report.idle_actions
-    assert "plan: sns:ListTagsForResource" in rehearsal.report.idle_actions
-    assert any(
-        "action not needed by the deployer role: apply: sns:Subscribe" in line for line in rehearsal.report.problems
-    )
-    rehearsal, deployers = make(production=False, **calls)
-    run_all_steps(deployers)
-    assert rehearsal.report.idle_actions == []
+def test_a_smaller_environment_may_not_need_everything(aws: LocalAws, rehearsal: ScriptedRehearsal, tmp_path: Path):
+    rehearsal.settings = load_settings("dev", tmp_path / "dev", {"account": ACCOUNT})
+    create_roles(aws, rehearsal.settings.names, rehearsal.settings.access.repository, apply=["sns:Subscribe"])
+    run_all_steps(rehearsal)
+    assert rehearsal.report.idle_actions == rehearsal.report.idle_statements == []
+    assert len(rehearsal.report.denied_calls) == 2
+
+
+def test_the_statements_of_tasks_are_not_needed_as_none_runs(aws: LocalAws, rehearsal: ScriptedRehearsal):
+    names, iam = rehearsal.settings.names, aws.client("iam")
+    mount = {"Sid": "UseFiles", "Effect": "Allow", "Action": "elasticfilesystem:ClientMount", "Resource": "*"}
+    for name in ("service-task", "service"):
+        role = names.resource_name(name)
+        iam.create_role(RoleName=role, Path=names.role_path, AssumeRolePolicyDocument=document(TRUST))
+        iam.put_role_policy(RoleName=role, PolicyName="own", PolicyDocument=document(mount))
+    assert list(idle_statements(aws.gateway.authorizer, names)) == [f"{names.resource_name('service')}: own/UseFiles"]
+
+
+def test_a_boundary_is_needed_by_all_roles_together(aws: LocalAws, rehearsal: ScriptedRehearsal):
+    names, iam = rehearsal.settings.names, aws.client("iam")
+    limits = [{"Sid": sid, "Effect": "Allow", "Action": f"{sid}:*", "Resource": "*"} for sid in ("sns", "sqs")]
+    boundary = iam.create_policy(PolicyName="boundary", PolicyDocument=document(*limits))["Policy"]["Arn"]
+    role = iam.create_role(
+        RoleName=names.resource_name("one"),
+        Path=names.role_path,
+        AssumeRolePolicyDocument=document(TRUST),
+        PermissionsBoundary=boundary,
+    )["Role"]["Arn"]
+    authorizer = aws.gateway.authorizer
+    authorizer.records[role].statements.add(next(iter(authorizer.boundary(cast(Any, authorizer.role(role))) or ())))
+    assert list(idle_statements(authorizer, names)) == ["boundary: boundary/sqs"]
