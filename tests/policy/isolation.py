@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase, translate
 from functools import cache
 from typing import Any, Self
 
+from local_aws.policies import holds
 from operations.bootstrap.boundary import boundary
 from stacks.names import GLOBAL_REGION, Names
 from synthesized.catalogue.row import Lookup
@@ -19,7 +20,6 @@ from synthesized.catalogue.table import row_of
 from synthesized.platform import Platform, Resource
 from synthesized.policy_statements import Statement, as_list, service_principals
 from synthesized.roles import policies_of, read_statements, roles_of
-from tests.policy.decisions import evaluate
 from tests.policy.deployers import access_level, resource_types, service_data, supports_key
 from tests.policy.iam import statements_of_aws
 from tests.synthesized import names_of
@@ -261,7 +261,7 @@ def _applies(statement: Statement, action: str, target: Target) -> bool:
             if actual is None:
                 if statement["Effect"] == "Deny":
                     return False
-            elif not evaluate(operator, actual, as_list(values)):
+            elif not holds(operator, actual or None, as_list(values)):
                 return False
     return True
 

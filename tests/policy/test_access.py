@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
+from stacks.names import GITHUB_ISSUER
 from synthesized.platform import Platform
 from tests.conftest import Synthesize
 from tests.failures import expect_none
-from tests.policy.decisions import ISSUER, assumes, decide
+from tests.policy.decisions import assumes, decide
 from tests.policy.deployers import RULES, deployers
 from tests.policy.planted import is_noticed, with_added, with_changed, with_statement, with_statement_changed
 
@@ -30,7 +31,7 @@ def test_rule_holds(everywhere: list[Platform], rule: str):
 def test_rules_hold_with_atlantis_and_an_existing_oidc_provider(synthesize: Synthesize):
     access = {
         "atlantis_role": "arn:aws:iam::999900001111:role/atlantis/server",
-        "oidc_provider": f"{IAM}:oidc-provider/{ISSUER}",
+        "oidc_provider": f"{IAM}:oidc-provider/{GITHUB_ISSUER}",
     }
     platform = synthesize("prod", {"access": access})
     expect_none(found for rule in RULES.values() for found in rule(platform))
@@ -54,8 +55,8 @@ def trusting(**arguments: Any) -> Callable[[Platform], Platform]:
 def token_condition(sub: str, aud: str = "sts.amazonaws.com", test: str = "StringEquals") -> dict[str, Any]:
     return {
         "condition": [
-            {"test": test, "variable": f"{ISSUER}:sub", "values": [sub]},
-            {"test": "StringEquals", "variable": f"{ISSUER}:aud", "values": [aud]},
+            {"test": test, "variable": f"{GITHUB_ISSUER}:sub", "values": [sub]},
+            {"test": "StringEquals", "variable": f"{GITHUB_ISSUER}:aud", "values": [aud]},
         ]
     }
 
@@ -337,8 +338,8 @@ DECISIONS: list[tuple[str, str, str, str, dict[str, Any]]] = [
             ("CreatePolicyVersion", "policy/acme-prod-boundary"),
             ("SetDefaultPolicyVersion", "policy/acme-prod-boundary"),
             ("DeletePolicy", "policy/acme-prod-boundary"),
-            ("AddClientIDToOpenIDConnectProvider", f"oidc-provider/{ISSUER}"),
-            ("DeleteOpenIDConnectProvider", f"oidc-provider/{ISSUER}"),
+            ("AddClientIDToOpenIDConnectProvider", f"oidc-provider/{GITHUB_ISSUER}"),
+            ("DeleteOpenIDConnectProvider", f"oidc-provider/{GITHUB_ISSUER}"),
         )
     ),
     ("allowed", "apply", "iam:GetRole", f"{IAM}:role/acme-access/prod/acme-prod-apply", {}),
