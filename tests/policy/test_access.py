@@ -312,6 +312,18 @@ DECISIONS: list[tuple[str, str, str, str, dict[str, Any]]] = [
         *("allowed", "apply", "iam:PassRole", f"{IAM}:role/acme/prod/acme-prod-rotation"),
         {"iam__PassedToService": "lambda.amazonaws.com"},
     ),
+    # A check that is part of a call to another service may name the Region of that call.
+    (
+        *("allowed", "apply", "iam:PassRole", f"{IAM}:role/acme/prod/acme-prod-rotation"),
+        {"iam__PassedToService": "lambda.amazonaws.com", "aws__RequestedRegion": "eu-west-3"},
+    ),
+    (
+        "allowed",
+        "apply",
+        "iam:CreateServiceLinkedRole",
+        f"{IAM}:role/aws-service-role/rds.amazonaws.com/x",
+        {"iam__AWSServiceName": "rds.amazonaws.com", "aws__RequestedRegion": "eu-west-3"},
+    ),
     (
         *("not allowed", "apply", "iam:PassRole", f"{IAM}:role/acme/prod/acme-prod-rotation"),
         {"iam__PassedToService": "ec2.amazonaws.com"},
