@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.table import Table
 
 NOT_PROVEN = (
-    "Not proven by a rehearsal: that IAM and KMS enforce their configuration, and the network that of tasks; that "
-    "quotas suffice, engine versions exist, failover and restores succeed; and whatever else AWS itself checks."
+    "Not proven by a rehearsal: what tasks may do and reach, because none runs; that quotas suffice, engine versions "
+    "exist, failover and restores succeed; and whatever else AWS itself checks."
 )
 
 
