@@ -66,6 +66,7 @@ MISSING_KEYS = {("ec2:CreateTags", "aws:RequestTag/${TagKey}"), ("ec2:CreateTags
 # Members of requests that name a resource, by its type in the reference: for each variable of its ARN, in order, the
 # names of members, or a constant after `=`. Members with ARNs of the type itself are found without.
 MEMBERS: Mapping[str, str | tuple[str, ...]] = {
+    "application-autoscaling ScalableTarget": ("ServiceNamespace", "ResourceId", "ScalableDimension"),
     "backup backupPlan": "BackupPlanId",
     "backup backupVault": "BackupVaultName",
     "backup restoreTestingPlan": "RestoreTestingPlanName",
@@ -490,7 +491,16 @@ def _group(names: list[str], call: Call) -> Iterable[list[str]]:
     return [[name.lower() for name in names]]
 
 
+def _target(names: list[str], call: Call) -> Iterable[list[str]]:
+    scaling = backend("applicationautoscaling", call)
+    namespace, resource, dimension = names
+    found = scaling.targets.get(dimension, {}).get(resource)
+    own = found.arn.rpartition("/")[2] if found and found.service_namespace == namespace else "*"
+    return [[own]]
+
+
 LOOKUPS: Mapping[str, Lookup] = {
+    "application-autoscaling ScalableTarget": _target,
     "config ConfigRule": _rule,
     "ecs cluster": _cluster,
     "ecs service": _cluster,

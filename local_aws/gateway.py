@@ -11,6 +11,7 @@ from pathlib import Path
 from random import Random
 from threading import Lock
 from typing import Any, cast
+from uuid import uuid4
 from xml.sax.saxutils import escape
 
 from botocore.exceptions import UnknownServiceError
@@ -185,6 +186,7 @@ class Gateway:
                 ("Content-Type", content_type),
                 ("Content-Length", str(len(body))),
                 ("x-amzn-ErrorType", code),
+                ("x-amzn-RequestId", str(uuid4())),
             ],
         )
         return [body]

@@ -140,9 +140,9 @@ def _tasks(call: Call) -> Iterator[Use]:
         return
     task: Any = backend("ecs", call).describe_task_definition(name)
     source = call.arn(f"service/{call.arguments.get('cluster', 'default').rpartition('/')[2]}/*")
-    if task.task_role_arn:
-        yield Use(task.task_role_arn, "ecs-tasks.amazonaws.com", source, ())
-    if not task.execution_role_arn:
+    if own := getattr(task, "task_role_arn", None):
+        yield Use(own, "ecs-tasks.amazonaws.com", source, ())
+    if not (role := getattr(task, "execution_role_arn", None)):
         return
     checks: list[Check] = []
     for container in task.container_definitions:
@@ -152,7 +152,7 @@ def _tasks(call: Call) -> Iterator[Use]:
             checks += _each("logs:CreateLogStream logs:PutLogEvents", _streams(group, call))
         for secret in container.get("secrets") or []:
             checks += _secret(secret["valueFrom"], call)
-    yield Use(task.execution_role_arn, "ecs-tasks.amazonaws.com", source, tuple(checks))
+    yield Use(role, "ecs-tasks.amazonaws.com", source, tuple(checks))
 
 
 def _image(image: str, call: Call) -> Iterator[Check]:

@@ -89,10 +89,6 @@ class Session:
             self._black_holes[port] = f"{address}:{listening.getsockname()[1]}"
         return self._black_holes[port]
 
-    def credentials_of(self, _role: str) -> Mapping[str, str]:
-        """Credentials of a role, by its ARN, as arguments of a boto3 client: for all roles those of other clients."""
-        return {name.lower(): self.environment[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
-
     def close(self) -> None:
         """Kill the session's processes and run its cleanup callbacks."""
         self.processes.end()

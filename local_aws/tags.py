@@ -8,7 +8,12 @@ from moto.backends import get_backend
 from local_aws.services.resourcegroupstaggingapi import tagged_resources
 
 # moto's name of a service, where ARNs have another.
-MOTO_NAMES = {"elasticfilesystem": "efs", "elasticloadbalancing": "elbv2", "states": "stepfunctions"}
+MOTO_NAMES = {
+    "application-autoscaling": "applicationautoscaling",
+    "elasticfilesystem": "efs",
+    "elasticloadbalancing": "elbv2",
+    "states": "stepfunctions",
+}
 
 
 def tags_of(arn: str, account: str) -> Mapping[str, str]:

@@ -21,6 +21,7 @@ from botocore.config import Config
 from botocore.exceptions import UnknownServiceError
 from botocore.model import OperationNotFoundError
 from moto.core.utils import get_service_model
+from moto.stepfunctions.models import stepfunctions_backends
 from moto.stepfunctions.parser.api import HistoryEventType, InvalidDefinition
 from moto.stepfunctions.parser.asl.component.common.error_name.error_equals_decl import ErrorEqualsDecl
 from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import FailureEvent, FailureEventException
@@ -108,7 +109,11 @@ def _format_time(value: datetime) -> str:
 
 def _client(region: str, service: str, state_credentials: Any) -> Any:
     """A boto3 client for the local AWS that acts as the role of a state machine."""
-    current = session.current()
+    current, role = session.current(), state_credentials.role_arn
+    account = role.split(":")[4]
+    machines = stepfunctions_backends[account][region].state_machines
+    source = next((machine.arn for machine in machines if machine.roleArn == role), "")
+    credentials = current.authorizer.assume(role, "states.amazonaws.com", "state-machine", source)
     # A session of its own: creating clients is not thread-safe.
     client = cast(Any, boto3.Session().client)
     return client(
@@ -116,7 +121,7 @@ def _client(region: str, service: str, state_credentials: Any) -> Any:
         region_name=region,
         endpoint_url=current.environment["AWS_ENDPOINT_URL"],
         config=Config(retries={"total_max_attempts": 1}, proxies={}),
-        **current.credentials_of(state_credentials.role_arn),
+        **{name.lower(): value for name, value in credentials.items()},
     )
 
 

@@ -213,7 +213,8 @@ def test_a_service_makes_its_own_role_if_there_is_none(aws: LocalAws):
         f"iam:CreateServiceLinkedRole on resource: arn:aws:iam::{aws.account}:role/aws-service-role/{service}/"
     )
     aws.client("iam").create_service_linked_role(AWSServiceName=service)
-    assert not caller.denied("guardduty", "create_detector", Enable=True)
+    detector = caller.client("guardduty").create_detector(Enable=True)["DetectorId"]
+    aws.client("guardduty").delete_detector(DetectorId=detector)
 
 
 def test_an_encrypted_secret_needs_its_key_through_the_service(aws: LocalAws):
@@ -301,6 +302,7 @@ def test_a_token_of_an_identity_provider_is_held_against_the_trust(aws: LocalAws
         return sts.assume_role_with_web_identity(RoleArn=role, RoleSessionName="job", WebIdentityToken=text)
 
     issuer = f"https://{ISSUER}"
+    aws.client("iam").delete_open_id_connect_provider(OpenIDConnectProviderArn=provider["OpenIDConnectProviderArn"])
     assert assume(token(iss=issuer, sub="repo:shop/platform:pull_request"))["Credentials"]
     for claims in (
         {"iss": issuer, "sub": "repo:shop/other:pull_request"},

@@ -32,6 +32,11 @@ def subscribe(aws: LocalAws, arn: str, *, pattern: dict[str, Any] | None = None,
     return name
 
 
+def allow_events_to_log(aws: LocalAws) -> None:
+    allowed = {**FROM_EVENTS, "Action": "logs:PutLogEvents", "Resource": "*"}
+    aws.client("logs").put_resource_policy(policyName="events", policyDocument=document(allowed))
+
+
 def emit(aws: LocalAws, source: str = "aws.shop", region: str | None = None, **detail: str) -> Event:
     return aws.backend("events", region).emit(
         source=source,
@@ -306,10 +311,8 @@ def test_events_are_forwarded_to_another_region(aws: LocalAws, queue: str):
 
 
 def test_log_groups_and_functions_are_targets(aws: LocalAws):
-    logs = aws.client("logs")
-    logs.create_log_group(logGroupName="/aws/events/shop")
-    allowed = {**FROM_EVENTS, "Action": "logs:PutLogEvents", "Resource": "*"}
-    logs.put_resource_policy(policyName="events", policyDocument=document(allowed))
+    aws.client("logs").create_log_group(logGroupName="/aws/events/shop")
+    allow_events_to_log(aws)
     subscribe(aws, "arn:aws:logs:us-west-1:123456789012:log-group:/aws/events/shop:*", Input='"to the log"')
     name = create_function(aws, "def handle(event, context): print(event)")
     aws.client("lambda").add_permission(

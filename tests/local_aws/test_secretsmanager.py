@@ -18,6 +18,7 @@ from local_aws.services import secretsmanager
 from local_aws.services.secretsmanager import Backend, Rotation
 from local_aws.session import Processes
 from tests.local_aws.test_awslambda import create_function, log_messages
+from tests.local_aws.test_events import allow_events_to_log
 
 NUMBERS = count(1)
 CODE = """
@@ -332,6 +333,7 @@ def test_label_moves_emit_events_except_for_pending_and_previous(aws: LocalAws, 
     events.put_rule(Name=rule, EventPattern=json.dumps(pattern))
     aws.client("logs").create_log_group(logGroupName=f"/aws/events/{rule}")
     group = f"arn:aws:logs:us-west-1:123456789012:log-group:/aws/events/{rule}"
+    allow_events_to_log(aws)
     events.put_targets(Rule=rule, Targets=[{"Id": "log", "Arn": group}])
     one = client.put_secret_value(SecretId=secret, SecretString="one")["VersionId"]
     client.put_secret_value(SecretId=secret, SecretString="two", VersionStages=["AWSPENDING"])

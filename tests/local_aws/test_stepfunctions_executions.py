@@ -20,10 +20,8 @@ from local_aws.postgresql import wait_until
 from local_aws.server import LocalAws
 from local_aws.services import stepfunctions
 from local_aws.services.stepfunctions_interpreter import EvaluationError, evaluate
-from local_aws.session import Session
-from tests.local_aws.conftest import ACCOUNT, REGION, error_code
+from tests.local_aws.conftest import ACCOUNT, REGION, create_role, error_code
 
-ROLE = f"arn:aws:iam::{ACCOUNT}:role/workflow"
 SDK = "arn:aws:states:::aws-sdk"
 ALL = [{"ErrorEquals": ["States.ALL"], "Next": "Caught"}]
 CAUGHT = {"Caught": {"Type": "Succeed", "Output": "{% $states.input.Error %}"}}
@@ -33,11 +31,13 @@ NUMBERS = count()
 Run = Callable[..., dict[str, Any]]
 
 
-def create(aws: LocalAws, states: Mapping[str, Any]) -> str:
-    """A state machine that starts with its first state."""
+def create(aws: LocalAws, states: Mapping[str, Any], *actions: str) -> str:
+    """A state machine that starts with its first state, and may do some actions, by default all."""
+    name = f"machine-{next(NUMBERS)}"
+    role = create_role(aws, name, "states.amazonaws.com", *actions)
     definition = {"QueryLanguage": "JSONata", "StartAt": next(iter(states)), "States": states}
     created = aws.client("stepfunctions").create_state_machine(
-        name=f"machine-{next(NUMBERS)}", definition=json.dumps(definition), roleArn=ROLE
+        name=name, definition=json.dumps(definition), roleArn=role
     )
     return created["stateMachineArn"]
 
@@ -201,16 +201,11 @@ def test_a_task_starts_a_deployment(run: Run, aws: LocalAws):
     assert before != after
 
 
-def test_a_task_acts_as_the_role_of_its_state_machine(run: Run, monkeypatch: pytest.MonkeyPatch):
-    roles: list[str] = []
-
-    def credentials_of(_: Session, role: str) -> dict[str, str]:
-        roles.append(role)
-        return {"aws_access_key_id": "of", "aws_secret_access_key": "the role"}
-
-    monkeypatch.setattr(Session, "credentials_of", credentials_of)
-    run({"Ask": MISSING | {"End": True}})
-    assert roles == [ROLE]
+def test_a_task_acts_as_the_role_of_its_state_machine(aws: LocalAws):
+    machine = create(aws, {"Ask": MISSING | {"End": True}}, "secretsmanager:GetSecretValue")
+    execution = aws.client("stepfunctions").start_execution(stateMachineArn=machine)["executionArn"]
+    wait_until(lambda: describe(aws, execution)["status"] == "FAILED")
+    assert "is not authorized to perform: secretsmanager:DescribeSecret" in describe(aws, execution)["cause"]
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import pytest
 from local_aws.postgresql import wait_until
 from local_aws.server import LocalAws
 from synthesized.platform import Platform
+from tests.local_aws.conftest import create_role
 from tests.synthesized import bodies
 
 pytestmark = pytest.mark.tiers("rotation", "service")
@@ -50,10 +51,9 @@ def start(aws: LocalAws, prod: Platform, machine: str, deployed: dict[str, str])
     for reference, value in deployed.items():
         definition = definition.replace(f"${{{reference}}}", value)
     assert "${" not in definition
-    client = aws.client("stepfunctions")
-    created = client.create_state_machine(
-        name=f"{machine}-{next(NUMBERS)}", definition=definition, roleArn="arn:aws:iam::123456789012:role/machine"
-    )
+    client, name = aws.client("stepfunctions"), f"{machine}-{next(NUMBERS)}"
+    role = create_role(aws, name, "states.amazonaws.com")
+    created = client.create_state_machine(name=name, definition=definition, roleArn=role)
     return client.start_execution(stateMachineArn=created["stateMachineArn"])["executionArn"]
 
 
