@@ -408,7 +408,7 @@ def _objects(call: Call) -> Iterator[Check]:
         key = call.arguments.get("SSEKMSKeyId") or rule.get("KMSMasterKeyID")
         actions = "kms:GenerateDataKey"
     else:
-        found = backend("s3", call).head_object(call.arguments["Bucket"], call.arguments["Key"])
+        found = backend("s3", call).get_object(call.arguments["Bucket"], call.arguments["Key"])
         key, actions = found and found.kms_key_id, "kms:Decrypt"
     if key:
         yield from _through("s3", actions, key_arn(key, call), call)

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from importlib.abc import MetaPathFinder
 from pathlib import Path
@@ -25,7 +25,7 @@ from operations.__main__ import app
 from operations.errors import RefusedError
 from operations.scan.checkov import ScanError
 from operations.terraform import TerraformError
-from rehearsal import deployers, one_environment, scenarios
+from rehearsal import one_environment, scenarios
 from rehearsal.atlantis_server import AtlantisError
 from rehearsal.deployers import Deployers
 from rehearsal.deployment import Deployment
@@ -180,7 +180,7 @@ def script(aws: LocalAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ge
     monkeypatch.setattr(scenarios, "detect_change", scripted_drift)
     monkeypatch.setattr(scenarios, "FOLDER", Path("/rehearsals"))
     monkeypatch.setattr(Deployers, "check_permissions", lambda _: script.take("check permissions"))
-    monkeypatch.setattr(deployers, "denied_calls", lambda *_: [])
+    monkeypatch.setattr(Deployers, "acting_as", lambda *_: nullcontext())
     yield script
     aws.gateway.unsupported.clear()
     aws.gateway.unsupported.update(unknown)

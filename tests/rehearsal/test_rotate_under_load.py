@@ -18,7 +18,7 @@ from local_aws.services import secretsmanager
 from rehearsal import logins, one_environment, state_machines
 from rehearsal.faults import FaultInjection
 from rehearsal.one_environment import Rehearsal, RehearsalError, open_rehearsal
-from tests.local_aws.conftest import LOADER, reset_afterwards
+from tests.local_aws.conftest import LOADER, create_role, reset_afterwards
 from tests.rehearsal.fake_project import FakeProject
 
 TAGS = [{"Key": key, "Value": value} for key, value in (("Environment", "dev"), ("ManagedBy", "cdktf"))]
@@ -66,7 +66,7 @@ def create_rotation(aws: LocalAws, database: dict[str, Any]) -> str:
         FunctionName="rotation",
         Runtime="python3.13",
         Handler="lambda_rotation.handler.handle",
-        Role=role(aws, "lambda.amazonaws.com"),
+        Role=create_role(aws, "rotation", "lambda.amazonaws.com"),
         Code={"ZipFile": Path(os.environ["ROTATION_PACKAGE"]).read_bytes()},
         Timeout=60,
         Environment={
@@ -106,7 +106,9 @@ def create_redeployment(aws: LocalAws) -> None:
     machine = create_state_machine(aws, "redeployment", "ecs:updateService", {**service, "ForceNewDeployment": True})
     pattern = {"source": ["aws.secretsmanager"], "detail": {"labelUpdated": ["AWSCURRENT"]}}
     aws.client("events").put_rule(Name="new-credential", EventPattern=json.dumps(pattern))
-    aws.client("events").put_targets(Rule="new-credential", Targets=[{"Id": "redeployment", "Arn": machine}])
+    starter = create_role(aws, "starter", "events.amazonaws.com")
+    targets = [{"Id": "redeployment", "Arn": machine, "RoleArn": starter}]
+    aws.client("events").put_targets(Rule="new-credential", Targets=targets)
 
 
 def create_check(aws: LocalAws, secret: str) -> None:
@@ -116,7 +118,7 @@ def create_check(aws: LocalAws, secret: str) -> None:
         Name="age",
         ScheduleExpression="rate(1 day)",
         FlexibleTimeWindow={"Mode": "OFF"},
-        Target={"Arn": machine, "RoleArn": role(aws, "scheduler.amazonaws.com")},
+        Target={"Arn": machine, "RoleArn": create_role(aws, "scheduler", "scheduler.amazonaws.com")},
     )
 
 
@@ -125,16 +127,9 @@ def create_state_machine(aws: LocalAws, name: str, action: str, arguments: dict[
     return aws.client("stepfunctions").create_state_machine(
         name=name,
         definition=json.dumps({"QueryLanguage": "JSONata", "StartAt": "Only", "States": {"Only": task}}),
-        roleArn=role(aws, f"{name}.states.amazonaws.com"),
+        roleArn=create_role(aws, name, "states.amazonaws.com"),
         tags=SERVICE,
     )["stateMachineArn"]
-
-
-def role(aws: LocalAws, service: str) -> str:
-    trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": service}}
-    return aws.client("iam").create_role(
-        RoleName=service, AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]})
-    )["Role"]["Arn"]
 
 
 def may_rotate_early(rehearsal: Rehearsal) -> bool:
