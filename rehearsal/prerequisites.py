@@ -15,11 +15,12 @@ def create_prerequisites(aws: LocalAws, settings: Environment) -> None:
         kind, *path, name = arn.split(":", 5)[5].split("/")
         name_and_path: dict[str, str] = {f"{kind.title()}Name": name, "Path": "/".join(["", *path, ""])}
         if kind == "policy":
-            iam.create_policy(**name_and_path, PolicyDocument=_allow(Action="*", Resource="*"))
+            iam.create_policy(**name_and_path, PolicyDocument=allow(Action="*", Resource="*"))
         else:
-            trust = _allow(Action="sts:AssumeRole", Principal={"AWS": settings.account})
+            trust = allow(Action="sts:AssumeRole", Principal={"AWS": settings.account})
             iam.create_role(**name_and_path, AssumeRolePolicyDocument=trust)
 
 
-def _allow(**elements: object) -> str:
+def allow(**elements: object) -> str:
+    """A policy of one statement, which allows something."""
     return json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **elements}]})

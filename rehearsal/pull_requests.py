@@ -4,6 +4,7 @@ They run in a copy of the project that has only the rehearsed environment: the a
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from operations.atlantis import MANUAL_TIERS, OUT, REPOS, order_groups, profiles
 from operations.terraform import environment, terraform
 from rehearsal.atlantis_server import AtlantisServer, Outcome
 from rehearsal.one_environment import Rehearsal, RehearsalError
+from rehearsal.prerequisites import allow
 from rehearsal.processes import PROCESS_VARIABLES, run, without_variables
 from stacks import ROOT
 from stacks.settings import Environment
@@ -26,6 +28,8 @@ from synthesized.platform import Stack
 SHARED_FOLDERS = (".cache", ".venv")
 """Folders of `make setup` that a copy of the project links to."""
 LONG_AGO = 946_684_800.0  # 2000-01-01, in seconds
+SERVER_ROLE = "atlantis"
+"""Name of the server's own role."""
 KEY_VARIABLES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 """Credentials of the rehearsal's user. The server uses profiles instead."""
 MISSING_OUTPUT = "This object does not have an attribute named"
@@ -75,7 +79,7 @@ class PullRequests:
     def of(cls, rehearsal: Rehearsal) -> Self:
         """A server with a new checkout. The rehearsal must be bootstrapped."""
         folder = rehearsal.deployment.folder
-        checkout = create_checkout(folder / "checkout", rehearsal.settings.name, folder / "checkout.log")
+        checkout = create_checkout(folder / "checkout", rehearsal.settings, folder / "checkout.log")
         variables = server_variables(rehearsal.aws, rehearsal.settings, folder)
         return cls(rehearsal, AtlantisServer.from_file(REPOS, checkout, variables, folder / "logs"))
 
@@ -95,14 +99,19 @@ class PullRequests:
 
     def deploy(self) -> str:
         """Plan and apply one execution order group after the other."""
-        groups = order_groups(list(self.rehearsal.platform.stacks.values()))
+        stacks = list(self.rehearsal.platform.stacks.values())
+        # They make the roles as which the server plans.
+        for stack in stacks:
+            if stack.tier in MANUAL_TIERS:
+                self._apply_manually(stack)
+        groups = order_groups(stacks)
         summaries: list[str] = []
         for number in sorted(set(groups.values())):
             group = [stack for stack in self.rehearsal.platform.stacks.values() if groups[stack.name] == number]
             summaries += map(_review_summary, _check_plans(self.server.plan(only=self._expression(group))))
             for stack in group:
                 if stack.tier in MANUAL_TIERS:
-                    self._apply_manually(stack)
+                    self._check_refusal(stack)
             if by_server := [stack for stack in group if stack.tier not in MANUAL_TIERS]:
                 _check_success(self.server.apply(only=self._expression(by_server)))
         return "\n".join(summaries)
@@ -143,13 +152,17 @@ class PullRequests:
         return "\n".join(summaries)
 
     def _apply_manually(self, stack: Stack) -> None:
-        """Check that the server refuses to apply a stack, and apply it with an administrator's credentials."""
+        """Apply a stack with an administrator's credentials."""
+        folder = self.server.checkout / OUT / "stacks" / stack.name
+        for command in (("init", "-input=false"), ("apply", "-input=false", "-auto-approve")):
+            terraform(*command, "-no-color", cwd=folder)
+
+    def _check_refusal(self, stack: Stack) -> None:
+        """Check that the server refuses to apply a stack."""
         (outcome,) = self.server.apply(only=stack.name)
         if not outcome.error:
             raise RehearsalError(f"{stack.name}: the server applied it, but must refuse")
-        folder = self.server.checkout / OUT / "stacks" / stack.name
-        (plan_file,) = folder.glob("*.tfplan")
-        terraform("apply", "-input=false", "-no-color", plan_file.name, cwd=folder)
+        (plan_file,) = (self.server.checkout / OUT / "stacks" / stack.name).glob("*.tfplan")
         plan_file.unlink()
 
     def _expression(self, stacks: Iterable[Stack]) -> str:
@@ -161,10 +174,21 @@ class PullRequests:
 
 
 def server_variables(aws: LocalAws, settings: Environment, folder: Path) -> Mapping[str, str]:
-    """Environment variables of a server that assumes the deployer roles through profiles, written to a folder."""
-    config = folder / "aws.ini"
-    key, secret = (aws.environment[name] for name in KEY_VARIABLES)
-    own = f"[profile server]\naws_access_key_id = {key}\naws_secret_access_key = {secret}\n\n"
+    """Environment variables of a server that assumes the deployer roles through profiles, written to a folder.
+
+    The server itself has a role, which it makes, and which may do nothing else.
+    """
+    config, iam, names = folder / "aws.ini", aws.client("iam"), settings.names
+    trust = allow(Action="sts:AssumeRole", Principal={"AWS": settings.account})
+    role = iam.create_role(RoleName=SERVER_ROLE, AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+    deployers = [names.deployer_role_arn(each) for each in ("plan", "apply")]
+    policy = allow(Action="sts:AssumeRole", Resource=deployers)
+    iam.put_role_policy(RoleName=SERVER_ROLE, PolicyName="deployers", PolicyDocument=policy)
+    own = aws.client("sts").assume_role(RoleArn=role, RoleSessionName="server")["Credentials"]
+    own = (
+        f"[profile server]\naws_access_key_id = {own['AccessKeyId']}\n"
+        f"aws_secret_access_key = {own['SecretAccessKey']}\naws_session_token = {own['SessionToken']}\n\n"
+    )
     config.write_text(own + profiles([settings], "source_profile = server"), encoding="utf-8")
     return {
         **without_variables({**environment(), **aws.environment}, *KEY_VARIABLES, *PROCESS_VARIABLES),
@@ -174,12 +198,21 @@ def server_variables(aws: LocalAws, settings: Environment, folder: Path) -> Mapp
     }
 
 
-def create_checkout(checkout: Path, name: str, log: Path) -> Path:
-    """Copy the project with a single environment, and synthesize it.
+def let_server_in(file: Path, account: str) -> None:
+    """Name the server's role in the file of an environment's settings."""
+    line = f'atlantis_role = "arn:aws:iam::{account}:role/{SERVER_ROLE}"\n'
+    text = re.sub(r"(?m)^atlantis_role = .*\n", "", file.read_text(encoding="utf-8"))
+    head = "[access]\n"
+    text = text.replace(head, head + line) if head in text else f"{text}\n{head}{line}"
+    file.write_text(text, encoding="utf-8")
+
+
+def create_checkout(checkout: Path, settings: Environment, log: Path) -> Path:
+    """Copy the project with a single environment, whose roles the server may assume, and synthesize it.
 
     Args:
         checkout: folder to create.
-        name: name of the environment.
+        settings: settings of the environment.
         log: file to append the output of programs to.
 
     Raises:
@@ -192,7 +225,9 @@ def create_checkout(checkout: Path, name: str, log: Path) -> Path:
     (checkout / "node_modules" / "installed").touch()
     copy_project(checkout, *SHARED_FOLDERS)
     for other in environment_files(checkout / "environments"):
-        if other.stem != name:
+        if other.stem == settings.name:
+            let_server_in(other, settings.account)
+        else:
             other.unlink()
     write_atlantis_yaml(checkout, log)
     return checkout
@@ -277,5 +312,6 @@ def _check_plans(outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
 
 def _review_summary(outcome: Outcome) -> str:
     """Heading of the review in a plan's comment."""
-    line = next(line for line in outcome.comment.splitlines() if line.startswith("### "))
+    headings = (line for line in outcome.comment.splitlines() if line.startswith("### "))
+    line = next(headings, "No changes")
     return f"  {outcome.project:<20} {line.removeprefix('### ')}"

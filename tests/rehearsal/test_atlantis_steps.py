@@ -8,10 +8,11 @@ import pytest
 from local_aws.server import LocalAws
 from operations.atlantis import REPOS
 from rehearsal.atlantis_server import AtlantisError, AtlantisServer, Outcome
-from rehearsal.pull_requests import server_variables, write_atlantis_yaml
+from rehearsal.pull_requests import SERVER_ROLE, let_server_in, server_variables, write_atlantis_yaml
 from stacks import ROOT
 from stacks.settings import load_environments
 from tests.conftest import changed_settings, to_toml
+from tests.local_aws.conftest import document
 
 NAME = "steps"
 HEAD = """
@@ -91,6 +92,7 @@ def server(aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> AtlantisS
     (checkout / "environments" / f"{NAME}.toml").write_text(
         to_toml(changed_settings("dev", {"account": aws.account})), encoding="utf-8"
     )
+    let_server_in(checkout / "environments" / f"{NAME}.toml", aws.account)
     for name, text in FILES.items():
         (checkout / name).parent.mkdir(parents=True, exist_ok=True)
         (checkout / name).write_text(text, encoding="utf-8")
@@ -102,6 +104,17 @@ def server(aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> AtlantisS
     aws.client("s3").create_bucket(
         Bucket=names.state_bucket, CreateBucketConfiguration={"LocationConstraint": aws.region}
     )
+    iam = aws.client("iam")
+    trust = {
+        "Effect": "Allow",
+        "Action": "sts:AssumeRole",
+        "Principal": {"AWS": f"arn:aws:iam::{aws.account}:role/{SERVER_ROLE}"},
+    }
+    for role in ("plan", "apply"):
+        name = names.resource_name(role)
+        iam.create_role(RoleName=name, Path=names.access_path, AssumeRolePolicyDocument=document(trust))
+        everything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+        iam.put_role_policy(RoleName=name, PolicyName="own", PolicyDocument=document(everything))
     key = aws.client("kms").create_key()["KeyMetadata"]["KeyId"]
     aws.client("kms").create_alias(
         AliasName=f"alias/{names.state_key_alias_arn.partition('alias/')[2]}", TargetKeyId=key

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,16 +10,26 @@ from typing import Any, cast
 
 import pytest
 
+from local_aws.server import LocalAws
 from operations.terraform import TerraformError
 from rehearsal import pull_requests as module
 from rehearsal.atlantis_server import Outcome
 from rehearsal.one_environment import RehearsalError
-from rehearsal.pull_requests import ADD_OUTPUT, USE_OUTPUT, PullRequests, SettingsEdit, create_checkout, project_files
+from rehearsal.pull_requests import (
+    ADD_OUTPUT,
+    USE_OUTPUT,
+    PullRequests,
+    SettingsEdit,
+    create_checkout,
+    let_server_in,
+    project_files,
+)
 from stacks import ROOT
 from stacks.settings import load_environments
 from synthesized.platform import Stack
 from tests.conftest import REFERENCE
 
+(DEV,) = load_environments(REFERENCE, only="dev")
 TIERS = {
     "access": (),
     "foundation": (),
@@ -95,9 +106,10 @@ def requests(server: Scripted, monkeypatch: pytest.MonkeyPatch) -> PullRequests:
 def test_group_is_applied_before_the_next_is_planned(requests: PullRequests, server: Scripted):
     summaries = requests.deploy()
     assert server.done == [
+        "dev-access: terraform init -input=false -no-color",
+        "dev-access: terraform apply -input=false -auto-approve -no-color",
         "plan access foundation",
         "apply access",
-        "dev-access: terraform apply -input=false -no-color dev-access-default.tfplan",
         "apply foundation",
         "plan network audit",
         "apply network audit",
@@ -112,10 +124,7 @@ def test_server_applies_nothing_in_a_group_of_manual_tiers(requests: PullRequest
     for tier in TIERS.keys() - {"access"}:
         del cast(Any, requests.rehearsal.platform.stacks)[tier]
     requests.deploy()
-    assert server.done[1:] == [
-        "apply access",
-        "dev-access: terraform apply -input=false -no-color dev-access-default.tfplan",
-    ]
+    assert server.done[2:] == ["plan access", "apply access"]
 
 
 @pytest.mark.parametrize("command", ["plan", "apply"])
@@ -248,45 +257,56 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_checkout_has_one_environment_and_links_to_installed_folders(project: Path, tmp_path: Path):
-    checkout = create_checkout(tmp_path / "checkout", "dev", tmp_path / "log")
+    checkout = create_checkout(tmp_path / "checkout", DEV, tmp_path / "log")
     assert [file.stem for file in (checkout / "environments").iterdir()] == ["dev"]
+    role = 'atlantis_role = "arn:aws:iam::{}:role/atlantis"'
+    assert tomllib.loads((checkout / "environments" / "dev.toml").read_text())["access"] == tomllib.loads(
+        role.format(DEV.account)
+    )
     assert (checkout / "ci-cdktf.out").is_dir()
     assert (checkout / "args").read_text(encoding="utf-8") == "atlantis dev"
     assert (checkout / ".venv").resolve() == project / ".venv"
     assert (checkout / ".cache" / "x").exists()
 
 
+def test_the_servers_role_replaces_another(tmp_path: Path):
+    file = tmp_path / "dev.toml"
+    file.write_text('[access]\natlantis_role = "other"\nrepository = "one"\n')
+    let_server_in(file, "1")
+    expected = {"atlantis_role": "arn:aws:iam::1:role/atlantis", "repository": "one"}
+    assert tomllib.loads(file.read_text())["access"] == expected
+
+
 def test_copy_does_not_install_into_linked_folders(project: Path, tmp_path: Path):
     (project / ".venv" / "installed").unlink()
     with pytest.raises(RehearsalError, match="the project is not set up: run make setup"):
-        create_checkout(tmp_path / "checkout", "dev", tmp_path / "log")
+        create_checkout(tmp_path / "checkout", DEV, tmp_path / "log")
     assert not (project / ".venv" / "installed").exists()
 
 
 def test_newer_project_files_do_not_trigger_setup(project: Path, tmp_path: Path):
     later = (project / ".venv" / "installed").stat().st_mtime + 60
     os.utime(project / "Pipfile", (later, later))
-    create_checkout(tmp_path / "checkout", "dev", tmp_path / "log")
+    create_checkout(tmp_path / "checkout", DEV, tmp_path / "log")
     assert (tmp_path / "checkout" / "Pipfile").stat().st_mtime < later
 
 
 def test_server_uses_profiles_instead_of_the_users_credentials(
-    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, aws: LocalAws
 ):
+    aws.reset()
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
     monkeypatch.setattr(module, "environment", lambda: dict(os.environ))
-    given: dict[str, Any] = {"AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "rehearsal"}
-    (settings,) = load_environments(REFERENCE, only="dev")
     rehearsal = SimpleNamespace(
-        settings=settings,
-        deployment=SimpleNamespace(folder=tmp_path),
-        aws=SimpleNamespace(environment=given, endpoint="http://127.0.0.1:1"),
+        settings=DEV.model_copy(update={"account": aws.account}), deployment=SimpleNamespace(folder=tmp_path), aws=aws
     )
     requests = PullRequests.of(cast(Any, rehearsal))
     assert "AWS_ACCESS_KEY_ID" not in requests.server.variables
     config = Path(requests.server.variables["AWS_CONFIG_FILE"]).read_text(encoding="utf-8")
-    assert "[profile server]\naws_access_key_id = AKIA\n" in config
-    assert "[profile dev-apply]\nrole_arn = arn:aws:iam::777788889999:role/acme-access/dev/" in config
+    role = aws.backend("sts").assumed_roles[-1]
+    assert f"[profile server]\naws_access_key_id = {role.access_key_id}\n" in config
+    assert role.role_arn.endswith(":role/atlantis")
+    assert f"[profile dev-apply]\nrole_arn = arn:aws:iam::{aws.account}:role/acme-access/dev/" in config
     assert "source_profile = server" in config
     assert requests.server.checkout == tmp_path / "checkout"
     assert requests.server.repo["allowed_overrides"] == ["workflow"]
