@@ -103,12 +103,13 @@ MEMBERS: Mapping[str, str | tuple[str, ...]] = {
     "logs log-stream": ("logGroupName", "logStreamName"),
     "rds cluster": "DBClusterIdentifier",
     "rds cluster-pg": "DBClusterParameterGroupName",
-    "rds cluster-snapshot": "DBClusterSnapshotIdentifier",
+    "rds cluster-snapshot": "DBClusterSnapshotIdentifier FinalDBSnapshotIdentifier",
     "rds db": "DBInstanceIdentifier",
     "rds es": "SubscriptionName",
     "rds global-cluster": "GlobalClusterIdentifier",
     "rds og": "OptionGroupName",
     "rds pg": "DBParameterGroupName",
+    "rds snapshot": "DBSnapshotIdentifier FinalDBSnapshotIdentifier",
     "rds subgrp": "DBSubnetGroupName",
     "route53 change": "Id",
     "route53 hostedzone": "HostedZoneId Id ResourceId",
@@ -136,8 +137,13 @@ EC2_TYPES = {
     "vpc": "vpc",
     "vpce": "vpc-endpoint",
 }
-NAMING_NOTHING = {"wafv2:GetWebACLForResource"}
-"""Actions on a resource that may not exist: here, the web ACL that is asked for."""
+OPTIONAL_TYPES = {
+    ("rds:DeleteDBCluster", "cluster-snapshot"),
+    ("rds:DeleteDBInstance", "snapshot"),
+    ("wafv2:GetWebACLForResource", "webacl"),
+}
+"""Actions, and types that the reference requires although a call need not name one: a final snapshot, a web ACL that is
+asked for."""
 TAG_MEMBERS = {"backupplantags", "backupvaulttags", "taglist", "tags", "tagslist"}
 """Members of requests with tags, in lower case. EC2 has `TagSpecifications`."""
 OPAQUE_MEMBERS = {"environment", "secrets", "tags", "containerDefinitions", "input", "inputtransformer", "definition"}
@@ -243,7 +249,7 @@ def checks_of(action: str, call: Call) -> Iterator[Check]:
     checked = False
     for type_, arns in named.items():
         is_new = type_ in new_types(action, call)
-        is_missing = types[type_]["required"] and action not in NAMING_NOTHING
+        is_missing = types[type_]["required"] and (action, type_) not in OPTIONAL_TYPES
         if is_new or (not arns and is_missing and type_.partition("/")[0] not in found):
             arns = arns if arns and not _is_ec2(action) else [any_resource(action, type_, call)]
         for arn in arns:

@@ -414,6 +414,18 @@ def checked(aws: LocalAws, service: str, operation: str, **arguments: Any) -> li
                 "elasticloadbalancing:AddTags arn:aws:elasticloadbalancing::listener/app/n/1/*",
             ],
         ),
+        (
+            "rds",
+            "DeleteDBCluster",
+            {"DBClusterIdentifier": "C", "SkipFinalSnapshot": True},
+            ["rds:DeleteDBCluster arn:aws:rds::cluster:c"],
+        ),
+        (
+            "rds",
+            "DeleteDBCluster",
+            {"DBClusterIdentifier": "c", "FinalDBSnapshotIdentifier": "s"},
+            ["rds:DeleteDBCluster arn:aws:rds::cluster:c", "rds:DeleteDBCluster arn:aws:rds::cluster-snapshot:s"],
+        ),
         ("securityhub", "DescribeHub", {}, ["securityhub:DescribeHub arn:aws:securityhub::hub/default"]),
         (
             "secretsmanager",
