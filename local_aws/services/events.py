@@ -188,7 +188,7 @@ def _deliver(rule: Rule, target: Mapping[str, Any], event: Event) -> Delivery:
     problem = None
     try:
         _check_json(text)
-        _authorize(rule, target)
+        authorize(rule, target)
         TARGETS.get(arn.split(":")[2], _reject_target)(arn, text)
     except Exception as error:  # as in EventBridge, a failed delivery does not fail the sender
         problem = f"{type(error).__name__}: {error}"
@@ -205,7 +205,7 @@ ACTIONS_BY_ITSELF = {
 }
 
 
-def _authorize(rule: Rule, target: Mapping[str, Any]) -> None:
+def authorize(rule: Rule, target: Mapping[str, Any]) -> None:
     """Check that EventBridge may deliver to a target.
 
     Raises:

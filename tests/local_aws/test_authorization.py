@@ -10,7 +10,16 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from local_aws.actions import MEMBERS, NEW_ACTIONS, S3_ACTIONS, any_resource, call_of, checks_of, privileges
+from local_aws.actions import (
+    MEMBERS,
+    NEW_ACTIONS,
+    OTHER_NAMES,
+    S3_ACTIONS,
+    any_resource,
+    call_of,
+    checks_of,
+    privileges,
+)
 from local_aws.caller_checks import KEY_USES, NEEDS, NOUNS, PASSED_TO, SERVICE_ROLES, all_checks
 from local_aws.server import LocalAws
 from tests.local_aws.conftest import create_role, document
@@ -350,6 +359,12 @@ def checked(aws: LocalAws, service: str, operation: str, **arguments: Any) -> li
             {"AlarmName": "a/b"},
             ["cloudwatch:PutMetricAlarm arn:aws:cloudwatch::alarm:a/b"],
         ),
+        (
+            "events",
+            "DescribeRule",
+            {"Name": "a", "Of": {"Rule": "b"}},
+            ["events:DescribeRule arn:aws:events::rule/a"],
+        ),
         ("events", "PutRule", {"Name": "a"}, ["events:PutRule arn:aws:events::rule/a"]),
         (
             "logs",
@@ -474,7 +489,8 @@ def test_what_a_call_is_checked_on(
 
 
 def test_tables_name_what_the_reference_has():
-    actions = {each for call in (*PASSED_TO, *SERVICE_ROLES) for each in [call]}
+    actions = {*PASSED_TO, *SERVICE_ROLES}
+    actions |= {*OTHER_NAMES.values()}
     actions |= {f"s3:{action}" for action in S3_ACTIONS.values()} | set(NEW_ACTIONS.values())
     actions |= {action for use in KEY_USES for action in (*use.calls.split(), *use.actions.split())}
     actions |= {action for need in NEEDS for action in need.actions.split()} - NEW_ACTIONS.keys()

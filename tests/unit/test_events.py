@@ -161,6 +161,7 @@ def buses(prod: Platform) -> Generator[Buses]:
     with pytest.MonkeyPatch.context() as patch:
         targets = {"events": forward, "sns": lambda *_: None, "states": lambda *_: None}
         patch.setattr(events, "TARGETS", targets)
+        patch.setattr(events, "authorize", lambda *_: None)
         yield found
 
 
