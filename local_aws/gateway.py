@@ -15,7 +15,7 @@ from uuid import uuid4
 from xml.sax.saxutils import escape
 
 from botocore.exceptions import UnknownServiceError
-from botocore.model import Shape
+from botocore.model import ServiceModel, Shape
 from moto.core.model import OperationModel
 from moto.core.request import Request, determine_request_protocol
 from moto.core.routing import get_service_router
@@ -158,7 +158,7 @@ class Gateway:
         """Why IAM denies a request; empty if it does not."""
         access_key, region, service = _credential_scope(environ)
         if not route:
-            return ""
+            raise NotImplementedError("AWS's model of the service has no such operation")
         call = call_of(service, str(route[0].name), arguments_of(*route), self.account, region)
         return self.authorizer.denial(access_key, call)
 
@@ -279,13 +279,25 @@ def _action(environ: Environ) -> str:
 def find_route(environ: Environ) -> Route | None:
     """The route of a request. None if there is no such operation."""
     service = _signing_name(environ)
-    request = Request({**environ, "wsgi.input": BytesIO(_body(environ))})
+    name = SERVICE_MODELS.get(service, service)
     try:
-        operation, arguments = get_service_router(SERVICE_MODELS.get(service, service)).match(request)
+        wanted = {**environ, "wsgi.input": BytesIO(_body(environ)), **_target(environ, get_service_model(name))}
+        request = Request(wanted)
+        operation, arguments = get_service_router(name).match(request)
     # NotImplementedError: a protocol that the service does not support.
     except (NotFound, UnknownServiceError, NotImplementedError):
         return None
     return operation, request, arguments
+
+
+def _target(environ: Environ, model: ServiceModel) -> Environ:
+    """The target of a request in the JSON protocol, with the service's whole prefix.
+
+    AWS's SDK for Go sends `CloudTrail_20131101` for `com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101`.
+    """
+    prefix, _, operation = environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")
+    whole = str(model.metadata.get("targetPrefix", ""))
+    return {"HTTP_X_AMZ_TARGET": f"{whole}.{operation}"} if prefix and whole.endswith(f".{prefix}") else {}
 
 
 def _body(environ: Environ) -> bytes:

@@ -122,7 +122,13 @@ def test_each_starts_empty_and_stops_its_clients_first(tmp_path: Path):
 
 def request(*, body: bytes = b"", **headers: str) -> bytes:
     """The head of a request, and its body."""
-    lines = {"Host": "localhost", "Content-Type": "application/x-www-form-urlencoded", **headers}
+    signed = "AWS4-HMAC-SHA256 Credential=AKIA/20260101/us-west-1/sts/aws4_request"
+    lines = {
+        "Host": "localhost",
+        "Authorization": signed,
+        "Content-Type": "application/x-www-form-urlencoded",
+        **headers,
+    }
     head = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in lines.items())
     return f"POST / HTTP/1.1\r\n{head}\r\n".encode() + body
 
@@ -136,7 +142,7 @@ def test_a_response_is_sent_as_a_whole(aws: LocalAws):
         connection.sendall(request(body=CALL, Content_Length=str(len(CALL))))
         first = connection.recv(65536)
     assert first.startswith(b"HTTP/1.1 200 OK\r\n")
-    assert first.endswith(b"</ListAllMyBucketsResult>")
+    assert first.endswith(b"</GetCallerIdentityResponse>")
 
 
 def test_a_client_that_waits_with_its_body_is_told_to_continue(aws: LocalAws):
