@@ -140,6 +140,7 @@ MEMBERS: Mapping[str, str | tuple[str, ...]] = {
     "scheduler schedule": ("=default", "Name"),
     "secretsmanager Secret": "SecretId Name",
     "sns topic": "Name",
+    "sqs queue": "QueueUrl QueueName",
     "states statemachine": "name",
     "wafv2 webacl": ("Scope", "Name", "Id"),
 }
@@ -168,8 +169,18 @@ OPTIONAL_TYPES = {
 asked for."""
 TAG_MEMBERS = {"backupplantags", "backupvaulttags", "taglist", "tags", "tagslist"}
 """Members of requests with tags, in lower case. EC2 has `TagSpecifications`."""
-OPAQUE_MEMBERS = {"environment", "secrets", "tags", "containerDefinitions", "input", "inputtransformer", "definition"}
-"""Members in which ARNs name nothing that the call acts on."""
+OPAQUE_MEMBERS = {
+    *("containerdefinitions", "definition", "environment", "input", "inputtransformer", "secrets", "tags"),
+    *("sourcearn", "eventsourcearn"),
+}
+"""Members in which ARNs name nothing that the call acts on, in lower case."""
+NAMING_MEMBER = re.compile(
+    r"(?i)(arn|arns|arnlist|resource|resources|resourcename|resourceid|resourceidlist|id|ids|idlist|name|names|namelist"
+    r"|identifier|identifiers|identifierlist|cluster|clusters|service|services|taskdefinition|resourcesarns)$"
+)
+"""Names of members that can hold the ARN of a resource: not a description, not a message."""
+BROAD_VERBS = ("Allocate", "Create", "Describe", "List", "Register", "Request")
+"""Verbs of operations that need not name a resource of a required type: it is new, or all are meant."""
 
 
 @dataclass(frozen=True)
@@ -236,19 +247,37 @@ def own_checks(call: Call) -> Iterator[Check]:
 
 def _actions(call: Call) -> Iterator[tuple[str, Call]]:
     """IAM actions of the call itself, each with the part of the call that it is about."""
-    if call.service != "s3":
+    if call.name == "secretsmanager:BatchGetSecretValue":
+        yield call.name, call
+        for secret in call.arguments.get("SecretIdList") or []:
+            part = Call(call.service, "GetSecretValue", {"SecretId": secret}, call.account, call.region)
+            yield part.name, part
+    elif call.service != "s3":
         yield OTHER_NAMES.get(call.name, call.name), call
+    if call.service != "s3":
         return
     name = S3_ACTIONS.get(call.operation, call.operation)
     if call.operation == "DeleteObjects":
         for each in call.arguments["Delete"]["Objects"]:
             part = Call("s3", name, {"Bucket": call.arguments["Bucket"], **each}, call.account, call.region)
             yield f"s3:{name}Version" if each.get("VersionId") else f"s3:{name}", part
+            if call.arguments.get("BypassGovernanceRetention"):
+                yield "s3:BypassGovernanceRetention", part
     elif call.arguments.get("VersionId") and name in {"GetObject", "DeleteObject"}:
         yield f"s3:{name}Version", call
     else:
         yield f"s3:{name}", call
-    if call.arguments.get("BypassGovernanceRetention"):
+    # https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html
+    if call.operation in {"CopyObject", "UploadPartCopy"}:
+        bucket, _, key = str(call.arguments["CopySource"]).lstrip("/").partition("?")[0].partition("/")
+        yield "s3:GetObject", Call("s3", "GetObject", {"Bucket": bucket, "Key": key}, call.account, call.region)
+    if call.operation in {"CopyObject", "CreateMultipartUpload", "PutObject"}:
+        for member, action in (("ACL", "s3:PutObjectAcl"), ("Tagging", "s3:PutObjectTagging")):
+            if call.arguments.get(member):
+                yield action, call
+    if call.operation == "CreateBucket" and call.arguments.get("ACL"):
+        yield "s3:PutBucketAcl", call
+    if call.arguments.get("BypassGovernanceRetention") and call.operation != "DeleteObjects":
         yield "s3:BypassGovernanceRetention", call
     # https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html
     if call.operation == "CreateBucket" and call.arguments.get("ObjectLockEnabledForBucket"):
@@ -262,7 +291,7 @@ def checks_of(action: str, call: Call) -> Iterator[Check]:
     """The checks of an action on all resources of its types that a call names.
 
     Raises:
-        NotImplementedError: AWS has no such action.
+        NotImplementedError: AWS has no such action, or the members that name its resource are not known.
     """
     types = _privilege(action)["resource_types"]
     named = {type_: [*dict.fromkeys(resources(action.partition(":")[0], type_, call))] for type_ in types if type_}
@@ -272,7 +301,10 @@ def checks_of(action: str, call: Call) -> Iterator[Check]:
     for type_, arns in named.items():
         is_new = type_ in new_types(action, call)
         is_missing = types[type_]["required"] and (action, type_) not in OPTIONAL_TYPES
-        if is_new or (not arns and is_missing and type_.partition("/")[0] not in found):
+        is_missing = is_missing and not arns and type_.partition("/")[0] not in found
+        if is_missing and not is_new and not call.operation.startswith(BROAD_VERBS):
+            raise NotImplementedError(f"the {type_} that {call.name} is about is not known")
+        if is_new or is_missing:
             arns = arns if arns and not _is_ec2(action) else [any_resource(action, type_, call)]
         for arn in arns:
             checked = True
@@ -289,7 +321,12 @@ def new_types(action: str, call: Call) -> set[str]:
     """Types of the resources that a call to EC2 creates, by its tags."""
     if not _is_ec2(action) or action == "ec2:CreateTags":
         return set()
-    return {each["ResourceType"] for each in call.arguments.get("TagSpecifications") or []}
+    types = _privilege(action)["resource_types"]
+    return {
+        type_
+        for type_ in (each["ResourceType"] for each in call.arguments.get("TagSpecifications") or [])
+        if "aws:RequestTag/${TagKey}" in types.get(type_, {}).get("condition_keys", [])
+    }
 
 
 def any_resource(action: str, type_: str, call: Call) -> str:
@@ -301,42 +338,59 @@ def any_resource(action: str, type_: str, call: Call) -> str:
     return _fill(_resource_data(action.partition(":")[0], type_)["arn"], ["*"] * 9, call)
 
 
-def resources(service: str, type_: str, call: Call) -> Iterator[str]:
-    """ARNs of the resources of a type that a call names."""
+def resources(service: str, type_: str, call: Call) -> list[str]:
+    """ARNs of the resources of a type that a call names: in its own members, or else in nested ones."""
     template = _resource_data(service, type_).get("arn")
     if not template:
-        return
-    pattern = _pattern(template)
-    named = [value.removesuffix(":*") for _, value in leaves(call.arguments, OPAQUE_MEMBERS)]
-    arns = [value for value in named if pattern.fullmatch(value)]
-    yield from (_of_logs(service, arn, call) for arn in arns)
+        return []
     if not VARIABLE_PART.search(template):
-        yield _fill(template, [], call)
+        return [_fill(template, [], call)]
     if service == "ec2":
-        for _, value in leaves(call.arguments):
-            yield from _ec2_resources(type_, value, call)
+        named = [arn for _, value in leaves(call.arguments) for arn in _ec2_resources(type_, value, call)]
+        return list(dict.fromkeys(named))
+    own = {name: value for name, value in call.arguments.items() if not isinstance(value, dict)}
+    own = {name: value for name, value in own.items() if not (isinstance(value, list) and _has_structures(value))}
+    found = [*_by_arn(service, template, own, call), *_by_name(service, type_, template, own, call)]
+    if not found:
+        found = [*_by_arn(service, template, call.arguments, call)]
+    return list(dict.fromkeys(found or _by_name(service, type_, template, call.arguments, call)))
+
+
+def _has_structures(values: list[Any]) -> bool:
+    return any(isinstance(each, dict) for each in values)
+
+
+def _by_arn(service: str, template: str, arguments: Mapping[str, Any], call: Call) -> Iterator[str]:
+    """ARNs of a type in members whose name says that they name a resource."""
+    pattern, lookup = _pattern(template), ARN_LOOKUPS.get(service)
+    for name, value in leaves(arguments, OPAQUE_MEMBERS):
+        arn = value.removesuffix(":*")
+        if NAMING_MEMBER.search(name) and pattern.fullmatch(arn):
+            yield _of_logs(service, lookup(arn, call) if lookup else arn, call)
+
+
+def _by_name(service: str, type_: str, template: str, arguments: Mapping[str, Any], call: Call) -> Iterator[str]:
+    """ARNs of what members name otherwise."""
+    members = MEMBERS.get(f"{service} {type_}")
+    if members is None:
         return
-    names = MEMBERS.get(f"{service} {type_}")
-    if arns or names is None:
-        return
-    each = [_values(member, call) for member in ([names] if isinstance(names, str) else names)]
+    each = [_values(member, arguments) for member in ([members] if isinstance(members, str) else members)]
     if not any(each) and call.operation != "GetWebACLForResource":
         return
     lookup = LOOKUPS.get(f"{service} {type_}", _plain)
     first = [(values or ["*"])[0] for values in each[:-1]]
     for last in each[-1] or ["*"]:
-        # ARNs of the type were found already, except the one that an ARN of another type stands for.
+        # ARNs of the type are found as such, except the one that an ARN of another type stands for.
         if not last.startswith("arn:") or lookup is _listener:
             for found in lookup([*first, last], call):
                 yield _of_logs(service, _fill(template, found, call), call)
 
 
-def _values(members: str, call: Call) -> list[str]:
+def _values(members: str, arguments: Mapping[str, Any]) -> list[str]:
     if members.startswith("="):
         return [members[1:]]
-    names = {name.lower() for name in members.split()}
-    top = {name: value for name, value in call.arguments.items() if name.lower() in names}
-    return [value for _, value in leaves(top)] or call.get(*names)
+    wanted = {name.lower() for name in members.split()}
+    return [value for name, value in leaves(arguments) if name.lower() in wanted]
 
 
 VARIABLE_PART = re.compile(r"\$\{(?!Partition|Region|Account)\w+\}")
@@ -386,17 +440,17 @@ def _associated(prefix: str, association: str, call: Call) -> Iterator[str]:
     """IDs of what an association joins."""
     ec2 = backend("ec2", call)
     if prefix == "aclassoc":
-        for acl in ec2.network_acls.values():
+        for acl in list(ec2.network_acls.values()):
             for each in acl.associations:
                 if each.id == association:
                     yield from (acl.id, each.subnet_id)
     elif prefix == "rtbassoc":
-        for table in ec2.route_tables.values():
+        for table in list(ec2.route_tables.values()):
             for each in table.associations:
                 if each["RouteTableAssociationId"] == association:
                     yield from (table.id, each.get("SubnetId") or each.get("GatewayId") or "")
     else:
-        for address in ec2.addresses:
+        for address in list(ec2.addresses):
             if address.association_id == association:
                 yield address.allocation_id
 
@@ -441,9 +495,9 @@ def _secret(names: list[str], call: Call) -> Iterable[list[str]]:
 
 
 def _role(names: list[str], call: Call) -> Iterable[list[str]]:
-    if names[0].endswith((".amazonaws.com", ".aws.internal")):
+    if call.operation == "CreateServiceLinkedRole":
         return [[f"aws-service-role/{names[0]}/*"]]
-    found = [role for role in backend("iam", call).roles.values() if role.name == names[0]]
+    found = [role for role in list(backend("iam", call).roles.values()) if role.name == names[0]]
     path = found[0].path if found else call.arguments.get("Path") or "/"
     return [[f"{path.lstrip('/')}{names[0]}"]]
 
@@ -498,7 +552,7 @@ def _target_group(names: list[str], call: Call) -> Iterable[list[str]]:
     return [names] if call.operation == "CreateTargetGroup" else []
 
 
-def _zone(names: list[str], call: Call) -> Iterable[list[str]]:
+def _last(names: list[str], call: Call) -> Iterable[list[str]]:
     del call
     return [[names[0].rpartition("/")[2]]]
 
@@ -529,7 +583,24 @@ def _target(names: list[str], call: Call) -> Iterable[list[str]]:
     return [[own]]
 
 
+def _whole_secret(arn: str, call: Call) -> str:
+    """The ARN of a secret, which may be asked for without its last characters."""
+    secrets: Any = backend("secretsmanager", call).secrets
+    return secrets[arn].arn if arn in secrets else arn
+
+
+ARN_LOOKUPS: Mapping[str, Callable[[str, Call], str]] = {"secretsmanager": _whole_secret}
+"""What ARNs in requests stand for, by service."""
+
+
+def _restore_plan(names: list[str], call: Call) -> Iterable[list[str]]:
+    plan = backend("backup", call).restore_testing_plans.get(names[0])
+    own = plan["RestoreTestingPlanArn"].rpartition(":")[2] if plan else f"{names[0]}-*"
+    return [own.rsplit("-", 1)]
+
+
 LOOKUPS: Mapping[str, Lookup] = {
+    "backup restoreTestingPlan": _restore_plan,
     "application-autoscaling ScalableTarget": _target,
     "config ConfigRule": _rule,
     "ecs cluster": _cluster,
@@ -546,12 +617,14 @@ LOOKUPS: Mapping[str, Lookup] = {
     "kms key": _key,
     "rds cluster": _group,
     "rds cluster-pg": _group,
+    "rds db": _group,
     "rds pg": _group,
     "rds subgrp": _group,
-    "route53 change": _zone,
-    "route53 hostedzone": _zone,
+    "route53 change": _last,
+    "route53 hostedzone": _last,
     "secretsmanager Secret": _secret,
     "sns topic": _topic,
+    "sqs queue": _last,
     "wafv2 webacl": _web_acl,
 }
 
@@ -561,10 +634,10 @@ def _keys(action: str, type_: str, call: Call) -> Keys:
     keys: dict[str, str | Sequence[str]] = {}
     if supports(action, type_, "aws:RequestTag/${TagKey}"):
         keys |= {f"aws:RequestTag/{name}": value for name, value in call.tags.items()}
-    if supports(action, type_, "aws:TagKeys") and (names := [*call.tags, *call.get("TagKeys")]):
+    if supports(action, type_, "aws:TagKeys") and (names := [*call.tags, *call.get("TagKeys", "TagKeyList")]):
         keys["aws:TagKeys"] = names
     for key, members in KEYS.items():
-        if key.startswith(f"{action.partition(':')[0]}:") and (values := call.get(*members.split())):
+        if supports(action, type_, key) and (values := call.get(*members.split())):
             keys[key] = values
     return keys
 
@@ -591,18 +664,23 @@ def supports(action: str, type_: str, key: str) -> bool:
     return key in listed or (action, key) in MISSING_KEYS
 
 
-def supports_resource_tags(action: str, arn: str) -> bool:
-    """Whether an action on a resource can be limited by the tags of the resource."""
-    wanted, service = "aws:ResourceTag/${TagKey}", action.partition(":")[0]
+def lists(action: str, arn: str, key: str) -> bool:
+    """Whether the reference lists a condition key for an action, or for the type of its resource."""
+    service = action.partition(":")[0]
     types = _privilege(action)["resource_types"]
-    if wanted in types.get("", {}).get("condition_keys", []):
+    if key in types.get("", {}).get("condition_keys", []):
         return True
     for type_, described in types.items():
         data = _resource_data(service, type_) if type_ else {}
         listed = [*described["condition_keys"], *data.get("condition_keys", [])]
-        if wanted in listed and _pattern(data["arn"]).fullmatch(arn.removesuffix(":log-stream:")):
+        if key in listed and _pattern(data["arn"]).fullmatch(without_streams(arn)):
             return True
     return False
+
+
+def without_streams(arn: str) -> str:
+    """The ARN of a log group without the streams on which actions are checked."""
+    return arn.partition(":log-stream:")[0]
 
 
 @cache

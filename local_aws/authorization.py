@@ -15,16 +15,18 @@ from threading import Lock
 from typing import Any
 from urllib.parse import unquote
 
+from moto.core.utils import utcnow
 from moto.iam.models import IAMBackend, Role, iam_backends
 from moto.sts.models import sts_backends
 
-from local_aws.actions import CALLS_WITHOUT_PERMISSION, Call, Check, backend, supports_resource_tags
-from local_aws.caller_checks import all_checks
+from local_aws.actions import CALLS_WITHOUT_PERMISSION, KEYS, Call, Check, backend, lists
+from local_aws.caller_checks import all_checks, key_of_topic
 from local_aws.extension import ApiError
 from local_aws.policies import Decision, Keys, Policies, Principal, Request, Statement, as_list, decide, parse
 from local_aws.service_uses import Use, uses_of
 from local_aws.tags import tags_of
 
+ANONYMOUS = Principal("anonymous")
 EVERYTHING = parse("administrator", json.dumps({"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}))
 SERVICES_WITH_DENIALS = {"s3"}
 """Services whose resources may deny their own administrator what he asks for by mistake."""
@@ -88,8 +90,7 @@ class Authorizer:
         Raises:
             ApiError: there is no such role, or it does not trust the service.
         """
-        keys = Keys({"aws:SourceAccount": self.account, "aws:SourceArn": source_arn})
-        if not self.trusts(role_arn, "sts:AssumeRole", Principal(service), keys):
+        if not self.trusts(role_arn, service, source_arn):
             raise ApiError("AccessDenied", f"{service} is not authorized to perform: sts:AssumeRole on {role_arn}")
         session = sts_backends[self.account]["aws"].assume_role("us-east-1", name, role_arn, "", 3600, "")
         self.origins[session.access_key_id] = origin or Origin()
@@ -99,17 +100,20 @@ class Authorizer:
             "AWS_SESSION_TOKEN": session.session_token,
         }
 
-    def trusts(self, role_arn: str, action: str, principal: Principal, keys: Keys) -> bool:
-        """Whether the trust policy of a role lets a principal assume it."""
+    def trusts(self, role_arn: str, service: str, source_arn: str) -> bool:
+        """Whether the trust policy of a role lets a service assume it on behalf of a resource."""
+        keys = Keys({"aws:SourceAccount": self.account, "aws:SourceArn": source_arn})
+        request = Request(Principal(service), "sts:AssumeRole", role_arn, keys)
+        return decide(request, Policies((), resource=self._trust(role_arn), needs_resource_policy=True)).is_allowed
+
+    def _trust(self, role_arn: str) -> Sequence[Statement]:
         role = self.role(role_arn)
-        trust = parse(f"{role.name} (trust)", unquote(role.assume_role_policy_document)) if role else ()
-        # To trust the account is to leave it to policies of identities, of which an administrator needs none.
-        granting = [each for each in trust if each.names(principal) or each.effect == "Deny"]
-        request = Request(principal, action, role_arn, keys)
-        return decide(request, Policies(EVERYTHING, resource=granting, needs_resource_policy=True)).is_allowed
+        return parse(f"{role.name} (trust)", unquote(role.assume_role_policy_document)) if role else ()
 
     def principal(self, access_key: str) -> Principal:
-        """Who signs with an access key: the session of a role, or the account's administrator."""
+        """Who signs with an access key: the session of a role, the account's administrator, or nobody."""
+        if not access_key:
+            return ANONYMOUS
         assumed = sts_backends[self.account]["aws"].get_assumed_role_from_access_key(access_key)
         if not assumed:
             return Principal(f"arn:aws:iam::{self.account}:root")
@@ -125,39 +129,74 @@ class Authorizer:
         Raises:
             NotImplementedError: AWS's reference has no such action, or a condition's operator is unknown.
         """
+        if problem := self._invalid_key(access_key):
+            return problem
         if call.name in ASSUMING:
             return self._denial_of_assuming(access_key, call)
         return self._denial_of_caller(access_key, call) or self._denial_of_services(call)
 
+    def _invalid_key(self, access_key: str) -> str:
+        """Why credentials are invalid: those of a session that is unknown or over, or of a user."""
+        found = sts_backends[self.account]["aws"].get_assumed_role_from_access_key(access_key)
+        if found and found.expiration < utcnow():
+            return "The security token included in the request is expired"
+        if not found and access_key.startswith("ASIA"):
+            return "The security token included in the request is invalid"
+        if self.iam.get_user_from_access_key_id(access_key):
+            raise NotImplementedError("policies of users are not evaluated")
+        return ""
+
     def _denial_of_assuming(self, access_key: str, call: Call) -> str:
-        """Why a role cannot be assumed: its trust policy decides, and the policies of a caller who has a role.
+        """Why a role cannot be assumed: its trust policy decides, and, if that leaves it to them, the caller's own.
 
         The signature of a token is not verified.
+
+        Raises:
+            NotImplementedError: the session would have a policy of its own.
         """
-        role = call.arguments["RoleArn"]
+        if call.arguments.get("Policy") or call.arguments.get("PolicyArns"):
+            raise NotImplementedError("policies of sessions are not evaluated")
+        role, keys = call.arguments["RoleArn"], {"sts:RoleSessionName": call.arguments["RoleSessionName"]}
+        refused = f"Not authorized to perform {call.name} on {role}"
         if call.operation == "AssumeRole":
-            principal, keys = self.principal(access_key), Keys({})
+            principal, own = self.principal(access_key), self.role(self.principal(access_key).arn)
+            identity = [*self.statements(own)] if own else EVERYTHING
+            limit = self.boundary(own) if own else None
+            if external := call.arguments.get("ExternalId"):
+                keys["sts:ExternalId"] = external
         else:
             claims = read_token(call.arguments["WebIdentityToken"])
-            issuer = str(claims.get("iss")).removeprefix("https://")
-            principal = Principal("", federated=f"arn:aws:iam::{self.account}:oidc-provider/{issuer}")
-            keys = Keys({f"{issuer}:{claim}": str(value) for claim, value in claims.items()})
-        if not self.trusts(role, call.name, principal, keys):
-            return f"Not authorized to perform {call.name} on {role}"
-        return "" if principal.federated else self._denial_of_caller(access_key, call)
+            provider = self._provider(claims)
+            if not provider:
+                return refused
+            principal, identity, limit = Principal("", federated=provider.arn), (), None
+            keys |= {f"{provider.url}:{claim}": str(value) for claim, value in claims.items()}
+        check = Check(call.name, role, keys)
+        request = Request(principal, call.name, role, self._keys(principal, check, call, Origin()))
+        policies = Policies(identity, limit, self._trust(role), needs_resource_policy=True)
+        return "" if decide(request, policies).is_allowed else refused
+
+    def _provider(self, claims: Mapping[str, Any]) -> Any:
+        """The identity provider of a token's issuer and audience, if the token has not expired."""
+        issuer = str(claims.get("iss")).removeprefix("https://")
+        found = [each for each in list(self.iam.open_id_providers.values()) if each.url == issuer]
+        is_valid = claims.get("exp", 0) > datetime.now(UTC).timestamp()
+        return found[0] if found and is_valid and claims.get("aud") in found[0].client_id_list else None
 
     def _denial_of_caller(self, access_key: str, call: Call) -> str:
         principal = self.principal(access_key)
-        is_role = bool(principal.session)
-        if call.name in CALLS_WITHOUT_PERMISSION or (not is_role and call.service not in SERVICES_WITH_DENIALS):
+        is_administrator = not principal.session and principal is not ANONYMOUS
+        if call.name in CALLS_WITHOUT_PERMISSION:
+            return ""
+        if is_administrator and call.service not in SERVICES_WITH_DENIALS:
             return ""
         origin = self.origins.get(access_key, Origin())
-        role = self.role(principal.arn) if is_role else None
+        role = self.role(principal.arn)
         for check in all_checks(call):
-            if not is_role and check.action in FREE_TO_ROOT:
+            if is_administrator and check.action in FREE_TO_ROOT:
                 continue
             request = Request(principal, check.action, check.resource, self._keys(principal, check, call, origin))
-            decision = decide(request, self._policies(role, check, call, origin, is_role=is_role))
+            decision = decide(request, self._policies(role, check, call, origin, is_administrator=is_administrator))
             self._record(principal, check, decision)
             if not decision.is_allowed:
                 who = principal.session or principal.arn
@@ -180,13 +219,12 @@ class Authorizer:
         Raises:
             ApiError: the role does not trust the service, or may not do it.
         """
-        keys = Keys({"aws:SourceAccount": self.account, "aws:SourceArn": use.source})
-        if not self.trusts(use.role, "sts:AssumeRole", Principal(use.service), keys):
+        if not self.trusts(use.role, use.service, use.source):
             raise ApiError("AccessDenied", f"{use.service} is not authorized to perform: sts:AssumeRole on {use.role}")
         principal, role = Principal(use.role, f"{use.role}/{use.service}"), self.role(use.role)
         for check in use.checks:
             request = Request(principal, check.action, check.resource, self._keys(principal, check, call, Origin()))
-            decision = decide(request, self._policies(role, check, call, Origin(), is_role=True))
+            decision = decide(request, self._policies(role, check, call, Origin(), is_administrator=False))
             self._record(principal, check, decision)
             if not decision.is_allowed:
                 raise ApiError(
@@ -210,6 +248,10 @@ class Authorizer:
                 "AccessDeniedException",
                 f"User: {service} is not authorized to perform: {action} on resource: {resource} {decision.reason}",
             )
+        if action == "sns:Publish" and (key := key_of_topic(resource, call)):
+            # https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html#compatibility-with-aws-services
+            for use in ("kms:Decrypt", "kms:GenerateDataKey"):
+                self.check_service(service, use, key, source_arn, region)
 
     def _record(self, principal: Principal, check: Check, decision: Decision) -> None:
         with self._lock:
@@ -220,10 +262,12 @@ class Authorizer:
             else:
                 record.denied[f"{check.action} on {check.resource} {decision.reason}"] += 1
 
-    def _policies(self, role: Role | None, check: Check, call: Call, origin: Origin, *, is_role: bool) -> Policies:
-        identity: Sequence[Statement] = [*self.statements(role)] if role else () if is_role else EVERYTHING
+    def _policies(
+        self, role: Role | None, check: Check, call: Call, origin: Origin, *, is_administrator: bool
+    ) -> Policies:
+        identity: Sequence[Statement] = [*self.statements(role)] if role else EVERYTHING if is_administrator else ()
         boundary = self.boundary(role) if role else None
-        endpoint = origin.endpoints.get(check.action.partition(":")[0])
+        endpoint = _endpoint(check, origin)
         is_key = check.action.startswith("kms:") and ":key/" in check.resource and "*" not in check.resource
         return Policies(
             identity,
@@ -250,7 +294,8 @@ class Authorizer:
     def _resource_policy(self, check: Check, call: Call) -> Sequence[Statement]:
         _, _, service, region, _, own = (check.resource.split(":", 5) + [""] * 5)[:6]
         read = RESOURCE_POLICIES.get(service)
-        if not read or "*" in own:
+        # An object's key may have an asterisk.
+        if not read or "*" in (own.partition("/")[0] if service == "s3" else own):
             return ()
         document = read(backend(service, Call(service, "", {}, self.account, region or call.region)), own)
         return parse(check.resource, document if isinstance(document, str) else document.decode()) if document else ()
@@ -271,23 +316,42 @@ class Authorizer:
         }
         if origin.function:
             keys["lambda:SourceFunctionArn"] = origin.function
-        if endpoint := origin.endpoints.get(check.action.partition(":")[0]):
+        if endpoint := _endpoint(check, origin):
             keys |= {"aws:SourceVpc": endpoint.vpc_id, "aws:SourceVpce": endpoint.id}
-        if account := (check.resource.split(":", 5) + [""] * 5)[4]:
-            keys["aws:ResourceAccount"] = account
-        elif check.resource != "*":
-            keys["aws:ResourceAccount"] = self.account
+        if check.resource != "*":
+            keys["aws:ResourceAccount"] = check.resource.split(":", 5)[4] or self.account
+        if check.action.startswith("kms:"):
+            keys.setdefault("kms:CallerAccount", self.account)
+        if role := self.role(principal.arn):
+            keys |= {f"aws:PrincipalTag/{tag['Key']}": tag["Value"] for tag in role.tags}
         return Keys(keys, lambda name: self._looked_up(name, check, call))
 
     def _looked_up(self, name: str, check: Check, call: Call) -> Sequence[str] | None:
-        """Values of condition keys that describe the resource as it is."""
-        if name.startswith(("aws:ResourceTag/", "ec2:ResourceTag/")):
-            if check.resource == "*" or not supports_resource_tags(check.action, check.resource):
+        """Values of condition keys that describe the resource as it is.
+
+        Raises:
+            NotImplementedError: AWS may send the key, and it is not known here.
+        """
+        kind, _, tag = name.partition("/")
+        if kind in {"aws:resourcetag", "ec2:resourcetag"}:
+            # A role's tags say nothing of who passes it. https://docs.aws.amazon.com/IAM/latest/UserGuide/access_tags.html
+            if check.resource == "*" or check.action == "iam:PassRole":
                 return None
-            value = tags_of(check.resource, self.account).get(name.partition("/")[2])
-            return None if value is None else [value]
-        read = DESCRIPTIONS.get(name)
-        return read(check, call) if read else None
+            if not lists(check.action, check.resource, "aws:ResourceTag/${TagKey}"):
+                return None
+            tags = tags_of(check.resource, self.account)
+            return next(([value] for key, value in tags.items() if key.lower() == tag), None)
+        if found := DESCRIPTIONS.get(name):
+            key, read = found
+            return read(check, call) if lists(check.action, check.resource, key) else None
+        if name not in ABSENT_IF_NOT_SENT and not name.startswith(ABSENT_PREFIXES):
+            raise NotImplementedError(f"the condition key {name} is not known")
+        return None
+
+
+def _endpoint(check: Check, origin: Origin) -> Any:
+    """The VPC endpoint that a request comes through, unless a service makes it for its caller."""
+    return None if "kms:ViaService" in check.keys else origin.endpoints.get(check.action.partition(":")[0])
 
 
 def read_token(token: str) -> Mapping[str, Any]:
@@ -305,6 +369,8 @@ def _document(policy: Any) -> str:
 
 
 def _aliases(check: Check, call: Call) -> Sequence[str] | None:
+    if ":key/" not in check.resource:
+        return None
     region = check.resource.split(":")[3]
     kms = backend("kms", Call("kms", "", {}, call.account, region))
     wanted = check.resource.rpartition("/")[2]
@@ -330,12 +396,30 @@ def _rotating_function(check: Check, call: Call) -> Sequence[str] | None:
     return [arn] if arn else None
 
 
-DESCRIPTIONS: Mapping[str, Callable[[Check, Call], Sequence[str] | None]] = {
-    "ecs:cluster": _cluster,
-    "iam:PermissionsBoundary": _boundary,
-    "kms:ResourceAliases": _aliases,
-    "secretsmanager:resource/AllowRotationLambdaArn": _rotating_function,
+# Condition keys by their names in lower case: as the reference spells them, and what tells their values.
+DESCRIPTIONS: Mapping[str, tuple[str, Callable[[Check, Call], Sequence[str] | None]]] = {
+    "ecs:cluster": ("ecs:cluster", _cluster),
+    "iam:permissionsboundary": ("iam:PermissionsBoundary", _boundary),
+    "kms:resourcealiases": ("kms:ResourceAliases", _aliases),
+    "secretsmanager:resource/allowrotationlambdaarn": (
+        "secretsmanager:resource/AllowRotationLambdaArn",
+        _rotating_function,
+    ),
 }
+# Condition keys that a request has only if they are given with it, in lower case.
+ABSENT_IF_NOT_SENT = {
+    *("aws:sourceaccount", "aws:sourcearn", "aws:sourcevpc", "aws:sourcevpce", "aws:tagkeys"),
+    *("aws:federatedprovider", "aws:principalorgid", "ec2:createaction", "elasticfilesystem:accesspointarn"),
+    *("iam:awsservicename", "iam:passedtoservice", "iam:policyarn", "kms:calleraccount"),
+    *("kms:grantisforawsresource", "kms:viaservice", "lambda:sourcefunctionarn", "sts:externalid"),
+    *(key.lower() for key in KEYS),
+}
+ABSENT_PREFIXES = (
+    "aws:principaltag/",
+    "aws:requesttag/",
+    "kms:encryptioncontext:",
+    "token.actions.githubusercontent.com:",
+)
 
 
 def _of_function(functions: Any, own: str) -> str:

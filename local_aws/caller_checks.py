@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from local_aws.actions import (
+    NAMING_MEMBER,
     OPAQUE_MEMBERS,
     Call,
     Check,
@@ -35,20 +36,25 @@ PASSED_TO: Mapping[str, str] = {
     "ecs:RegisterTaskDefinition": "ecs-tasks.amazonaws.com",
     "events:PutTargets": "events.amazonaws.com",
     "lambda:CreateFunction": "lambda.amazonaws.com",
+    "logs:PutSubscriptionFilter": "logs.amazonaws.com",
     "lambda:UpdateFunctionConfiguration": "lambda.amazonaws.com",
     "rds:CreateDBInstance": "monitoring.rds.amazonaws.com",
     "rds:ModifyDBInstance": "monitoring.rds.amazonaws.com",
     "rds:CreateDBCluster": "monitoring.rds.amazonaws.com",
     "rds:ModifyDBCluster": "monitoring.rds.amazonaws.com",
+    "s3:PutBucketReplication": "s3.amazonaws.com",
     "scheduler:CreateSchedule": "scheduler.amazonaws.com",
     "scheduler:UpdateSchedule": "scheduler.amazonaws.com",
     "states:CreateStateMachine": "states.amazonaws.com",
     "states:UpdateStateMachine": "states.amazonaws.com",
 }
-PASSING_NOTHING = {"iam", "sts", "kms", "s3", "tag", "logs", "secretsmanager", "sns", "sqs", "resource-groups"}
+PASSING_NOTHING = {"iam", "sts", "kms", "tag", "secretsmanager", "sns", "sqs", "resource-groups"}
 """Services to which an ARN of a role is no role to use."""
 # Tagging actions of IAM, by type. Other services have one action for all types.
 TAGGING_IN_IAM = {"role": "TagRole", "policy": "TagPolicy", "oidc-provider": "TagOpenIDConnectProvider"}
+READING = {"GetObject", "HeadObject"}
+WRITING = {"CopyObject", "CreateMultipartUpload", "PutObject"}
+"""Operations of S3 on objects, which may be encrypted with a key."""
 CREATING = re.compile(r"(?:Create|Put|Register|Request|Copy|Restore)(\w+)")
 # Types of resources whose names in operations differ.
 NOUNS: Mapping[str, str] = {
@@ -222,7 +228,7 @@ NEEDS = (
         _TARGETS,
         _scaled("elasticache"),
     ),
-    # WAF accepts either set of permissions, and announces the second as the new one.
+    # WAF accepts either set of permissions, and announces the second as the new one. Here, both are needed.
     Need("wafv2:AssociateWebACL", "elasticloadbalancing:SetWebAcl", _WAF),
     Need(
         "wafv2:AssociateWebACL",
@@ -301,10 +307,19 @@ def _passed_roles(call: Call) -> Iterator[Check]:
     """https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html"""
     if call.service in PASSING_NOTHING or call.operation.startswith(("Describe", "Get", "List", "Tag", "Untag")):
         return
-    for role in dict.fromkeys(value for _, value in leaves(call.arguments, OPAQUE_MEMBERS) if ROLE.fullmatch(value)):
+    passed = [value for name, value in leaves(call.arguments, OPAQUE_MEMBERS) if _is_role(name, value)]
+    if call.name == "ecs:RegisterTaskDefinition":
+        own = [call.arguments.get(member) for member in ("executionRoleArn", "taskRoleArn")]
+        # A name stands for a role without a path.
+        passed = [each if ":" in each else f"arn:aws:iam::{call.account}:role/{each}" for each in own if each]
+    for role in dict.fromkeys(passed):
         if call.name not in PASSED_TO:
             raise NotImplementedError(f"the service that {call.name} passes a role to is not known")
         yield Check("iam:PassRole", role, {"iam:PassedToService": PASSED_TO[call.name]})
+
+
+def _is_role(name: str, value: str) -> bool:
+    return bool(NAMING_MEMBER.search(name) or name.lower().endswith("role")) and bool(ROLE.fullmatch(value))
 
 
 def _service_roles(call: Call) -> Iterator[Check]:
@@ -312,7 +327,7 @@ def _service_roles(call: Call) -> Iterator[Check]:
     if call.name == "application-autoscaling:RegisterScalableTarget":
         service = SCALED[call.arguments["ServiceNamespace"]]
     path = f"/{_SLR}/{service}/"
-    if service and not any(role.path == path for role in backend("iam", call).roles.values()):
+    if service and not any(role.path == path for role in list(backend("iam", call).roles.values())):
         arn = f"arn:aws:iam::{call.account}:role{path}AWSServiceRoleFor"
         yield Check("iam:CreateServiceLinkedRole", arn, {"iam:AWSServiceName": service})
 
@@ -365,7 +380,7 @@ def _uses_of_keys(call: Call) -> Iterator[Check]:
                 yield from _through(use.service or call.service, use.actions, key_arn(value, call), call)
     if call.service == "secretsmanager":
         yield from _secrets(call)
-    elif call.service == "s3" and call.operation in {"GetObject", "HeadObject", "PutObject"}:
+    elif call.service == "s3" and call.operation in {*READING, *WRITING}:
         yield from _objects(call)
     elif call.service == "lambda" and call.operation in {"GetFunction", "GetFunctionConfiguration"}:
         # https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars-encryption.html
@@ -373,12 +388,17 @@ def _uses_of_keys(call: Call) -> Iterator[Check]:
         functions = {each.function_name: each for each in backend("lambda", call).list_functions()}
         if name in functions and functions[name].kms_key_arn and functions[name].environment_vars:
             yield from _through("lambda", "kms:Decrypt", functions[name].kms_key_arn, call)
-    elif call.name == "sns:Publish":
-        topic = backend("sns", call).topics.get(call.arguments.get("TopicArn"))
-        if topic and topic.kms_master_key_id:
-            # https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
-            key = key_arn(topic.kms_master_key_id, call)
-            yield from _through("sns", "kms:Decrypt kms:GenerateDataKey", key, call)
+    elif call.name == "sns:Publish" and (key := key_of_topic(str(call.arguments.get("TopicArn")), call)):
+        # https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
+        yield from _through("sns", "kms:Decrypt kms:GenerateDataKey", key, call)
+
+
+def key_of_topic(topic_arn: str, call: Call) -> str:
+    """ARN of the customer's key that encrypts a topic; empty if there is none."""
+    topic = backend("sns", call).topics.get(topic_arn)
+    if not topic or not topic.kms_master_key_id or topic.kms_master_key_id.startswith("alias/aws/"):
+        return ""
+    return key_arn(topic.kms_master_key_id, call)
 
 
 def _secrets(call: Call) -> Iterator[Check]:
@@ -404,7 +424,9 @@ def _objects(call: Call) -> Iterator[Check]:
     if not bucket:
         return
     rule = bucket.encryption["Rule"]["ApplyServerSideEncryptionByDefault"] if bucket.encryption else {}
-    if call.operation == "PutObject":
+    if call.operation in WRITING:
+        if call.arguments.get("ServerSideEncryption") == "AES256":
+            return
         key = call.arguments.get("SSEKMSKeyId") or rule.get("KMSMasterKeyID")
         actions = "kms:GenerateDataKey"
     else:

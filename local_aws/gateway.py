@@ -11,6 +11,7 @@ from pathlib import Path
 from random import Random
 from threading import Lock
 from typing import Any, cast
+from urllib.parse import unquote
 from uuid import uuid4
 from xml.sax.saxutils import escape
 
@@ -41,6 +42,8 @@ SERVICE_MODELS = {
     "states": "stepfunctions",
     "tagging": "resourcegroupstaggingapi",
 }
+S3_CONTROL = "/v20180820/"
+"""Paths of another service than S3, with the same signing name, that is not supported."""
 # Part of the User-Agent of Terraform's S3 backend and of its AWS provider.
 TERRAFORM_USER_AGENT = "HashiCorp"
 # Error codes of requests that a service's model does not allow: the first that the operation declares, or that of the
@@ -265,6 +268,9 @@ def _credential_scope(environ: Environ) -> tuple[str, str, str]:
     header = environ.get("HTTP_AUTHORIZATION", "")
     if scope := re.search(r"Credential=([^/]+)/\d+/([^/]+)/([^/]+)/aws4_request", header):
         return scope[1], scope[2], scope[3]
+    # A presigned URL.
+    if scope := re.search(r"X-Amz-Credential=([^/]+)/\d+/([^/]+)/([^/]+)/", unquote(environ.get("QUERY_STRING", ""))):
+        return scope[1], scope[2], scope[3]
     action = _action(environ)
     service, region = UNSIGNED_ACTIONS.get(action, ("unsigned", "us-east-1"))
     return "", region, service
@@ -280,6 +286,8 @@ def find_route(environ: Environ) -> Route | None:
     """The route of a request. None if there is no such operation."""
     service = _signing_name(environ)
     name = SERVICE_MODELS.get(service, service)
+    if service == "s3" and environ["PATH_INFO"].startswith(S3_CONTROL):
+        return None
     try:
         wanted = {**environ, "wsgi.input": BytesIO(_body(environ)), **_target(environ, get_service_model(name))}
         request = Request(wanted)

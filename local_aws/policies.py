@@ -56,14 +56,14 @@ class Keys:
     """Condition keys of a request. Their names are compared without case."""
 
     def __init__(self, values: Mapping[str, str | Values], more: Callable[[str], Values | None] | None = None) -> None:
-        """Store the values; `more` looks up others, such as tags of the resource, when a condition asks for them."""
+        """Store the values; `more` looks up others, by their names in lower case, when a condition asks for them."""
         self._values = {name.lower(): [value] if isinstance(value, str) else value for name, value in values.items()}
         self._more = more or (lambda _: None)
 
     def get(self, name: str) -> Values | None:
         """Values of a key, or None if the request does not have it."""
         found = self._values.get(name.lower())
-        return self._more(name) if found is None else found
+        return self._more(name.lower()) if found is None else found
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,8 @@ class Statement:
     """Name of the policy."""
     sid: str
     body: Mapping[str, Any] = field(compare=False)
+    text: str = field(default="", repr=False)
+    """The body as JSON, by which statements are compared."""
 
     def __str__(self) -> str:
         return f"{self.policy.rpartition('/')[2]}/{self.sid}"
@@ -98,14 +100,20 @@ class Statement:
     def _has_resource(self, request: Request) -> bool:
         def matches(pattern: str, resource: str) -> bool:
             expanded = _expand(pattern, request.keys)
-            return expanded is not None and _matches_arn(expanded, resource)
+            # A trailing `*` of a part of an ARN also spans the colons after it.
+            # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_resource.html
+            return expanded is not None and bool(_glob(expanded).fullmatch(resource))
 
         return _chosen(self.body, "Resource", request.resource, matches)
 
     def names(self, principal: Principal) -> bool:
-        """Whether the statement of a resource-based policy is about a principal."""
+        """Whether the statement of a resource-based policy is about a principal.
+
+        Raises:
+            NotImplementedError: it has NotPrincipal.
+        """
         if "NotPrincipal" in self.body:
-            return not _names(self.body["NotPrincipal"], principal)
+            raise NotImplementedError("NotPrincipal is not implemented")
         return _names(self.body.get("Principal"), principal)
 
     def delegates(self, principal: Principal) -> bool:
@@ -187,7 +195,9 @@ def _names_session(statement: Statement, principal: Principal) -> bool:
 def parse(name: str, document: str) -> tuple[Statement, ...]:
     """Statements of a policy, from its name and its JSON."""
     found = as_list(json.loads(document).get("Statement"))
-    return tuple(Statement(name, each.get("Sid") or str(place), each) for place, each in enumerate(found))
+    return tuple(
+        Statement(name, each.get("Sid") or str(place), each, json.dumps(each)) for place, each in enumerate(found)
+    )
 
 
 def as_list(value: Any) -> list[Any]:
@@ -221,9 +231,7 @@ def _matches_action(pattern: str, action: str) -> bool:
 
 
 def _matches_arn(pattern: str, arn: str) -> bool:
-    """Whether each part of an ARN matches: wildcards do not span the colons before the last part."""
-    if pattern == "*":
-        return True
+    """Whether each part of an ARN matches, in conditions: there, wildcards do not span the colons between parts."""
     patterns, parts = pattern.split(":", 5), arn.split(":", 5)
     return len(patterns) == len(parts) and all(
         _glob(one).fullmatch(other) for one, other in zip(patterns, parts, strict=True)
@@ -273,7 +281,7 @@ def holds(test: str, actual: Values | None, expected: Iterable[str | None]) -> b
     name = plain.removesuffix("IfExists")
     if name not in OPERATORS and name not in NEGATED:
         raise NotImplementedError(f"the condition operator {test} is not implemented")
-    if actual is None and plain.endswith("IfExists"):
+    if not actual and plain.endswith("IfExists"):
         return True
 
     def matches(value: str) -> bool:

@@ -126,7 +126,13 @@ TARGET_ACTIONS = {"events": "events:PutEvents", "states": "states:StartExecution
 
 
 def target_checks(arn: str) -> tuple[Check, ...]:
-    """What EventBridge does on a target, as a role."""
+    """What EventBridge does on a target, as a role.
+
+    Raises:
+        NotImplementedError: that is not known.
+    """
+    if arn.split(":")[2] not in TARGET_ACTIONS:
+        raise NotImplementedError(f"what EventBridge does on {arn} as a role is not known")
     return _each(TARGET_ACTIONS[arn.split(":")[2]], arn)
 
 
@@ -136,6 +142,10 @@ def _tasks(call: Call) -> Iterator[Use]:
     https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_execution_IAM_role.html
     """
     name = call.arguments.get("taskDefinition")
+    if call.operation == "UpdateService" and not name and call.arguments.get("forceNewDeployment"):
+        cluster = call.arguments.get("cluster", "default")
+        (service,) = backend("ecs", call).describe_services(cluster, [call.arguments["service"]])[0] or (None,)
+        name = service and service.task_definition
     if not name:
         return
     task: Any = backend("ecs", call).describe_task_definition(name)

@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from rehearsal.statements import idle_statements
 from stacks.names import ACCESS, GITHUB_AUDIENCE, GITHUB_ISSUER
 from synthesized.permissions import unused_actions
 
+TOKEN_SECONDS = 300
+"""Validity of a token of GitHub Actions, in seconds."""
 WORKFLOWS = {"plan": "pull_request", "apply": "environment:{environment}"}
 """What follows the repository in the subject of a token of GitHub Actions, by role."""
 
@@ -46,9 +49,10 @@ class Deployers:
         # Smaller environments do not need everything.
         if rehearsal.settings.production:
             authorizer = rehearsal.aws.gateway.authorizer
-            used = {action for role in WORKFLOWS for action in authorizer.records[self._arn(role)].actions}
+            used = {role: authorizer.records[self._arn(role)].actions for role in WORKFLOWS}
             for role in WORKFLOWS:
-                unused = unused_actions(used, role, rehearsal.platform)
+                # Both share what reads, and only the plan role reads everything.
+                unused = unused_actions(used[role] | used["plan"], role, rehearsal.platform)
                 rehearsal.report.idle_actions += [f"{role}: {action}" for action in unused]
             rehearsal.report.idle_statements = list(idle_statements(authorizer, rehearsal.settings.names))
 
@@ -78,6 +82,7 @@ class Deployers:
             "iss": f"https://{GITHUB_ISSUER}",
             "aud": GITHUB_AUDIENCE,
             "sub": f"repo:{settings.access.repository}:{workflow}",
+            "exp": time.time() + TOKEN_SECONDS,
         }
         assumed = self.rehearsal.aws.client("sts").assume_role_with_web_identity(
             RoleArn=self._arn(role), RoleSessionName=f"rehearsal-{role}", WebIdentityToken=_token(claims)
@@ -102,7 +107,7 @@ class Deployers:
         ]
 
 
-def _token(claims: Mapping[str, str]) -> str:
+def _token(claims: Mapping[str, str | float]) -> str:
     """An unsigned JSON Web Token."""
     parts = [json.dumps(part).encode() for part in ({"alg": "none"}, claims)]
     return ".".join([*(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts), ""])

@@ -49,9 +49,13 @@ def _must_be_needed(statement: Statement) -> bool:
     return (
         statement.effect == "Allow"
         and not is_of_aws
-        and not all(any(re.fullmatch(pattern, action) for pattern in EXPECTED_UNUSED) for action in actions)
+        and not (actions and all(_is_expected_unused(action) for action in actions))
     )
 
 
 def _has_reason(line: str) -> bool:
     return any(re.fullmatch(pattern, line) for pattern in EXPECTED_IDLE)
+
+
+def _is_expected_unused(action: str) -> bool:
+    return any(re.fullmatch(pattern, action) for pattern in EXPECTED_UNUSED)

@@ -2,13 +2,18 @@
 
 import base64
 import json
+import time
 from collections.abc import Mapping
+from datetime import timedelta
+from http.client import HTTPConnection
 from itertools import count
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError
+from moto.core.utils import utcnow
 
 from local_aws.actions import (
     MEMBERS,
@@ -24,6 +29,7 @@ from local_aws.caller_checks import KEY_USES, NEEDS, NOUNS, PASSED_TO, SERVICE_R
 from local_aws.server import LocalAws
 from tests.local_aws.conftest import create_role, document
 
+FORBIDDEN = 403
 NUMBERS = count(1)
 ISSUER = "token.actions.githubusercontent.com"
 Statement = Mapping[str, Any]
@@ -90,7 +96,7 @@ def test_a_call_that_no_policy_allows_is_denied_in_the_words_of_its_service(
     with pytest.raises(ClientError, match=f"assumed-role/{caller.name}/one is not authorized to perform") as error:
         getattr(caller.client(service), operation)(**arguments)
     assert error.value.response["Error"]["Code"] == code
-    assert error.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
+    assert error.value.response["ResponseMetadata"]["HTTPStatusCode"] == FORBIDDEN
 
 
 def test_everyone_may_ask_who_he_is(aws: LocalAws):
@@ -291,7 +297,7 @@ def test_a_role_is_assumed_only_by_whom_it_trusts(aws: LocalAws):
     assert caller.client("sts").assume_role(RoleArn=role, RoleSessionName="one")["Credentials"]
 
 
-def token(**claims: str) -> str:
+def token(**claims: str | float) -> str:
     parts = [base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in ({}, claims)]
     return ".".join([*parts, "signature"])
 
@@ -310,17 +316,22 @@ def test_a_token_of_an_identity_provider_is_held_against_the_trust(aws: LocalAws
     def assume(text: str) -> Any:
         return sts.assume_role_with_web_identity(RoleArn=role, RoleSessionName="job", WebIdentityToken=text)
 
-    issuer = f"https://{ISSUER}"
-    aws.client("iam").delete_open_id_connect_provider(OpenIDConnectProviderArn=provider["OpenIDConnectProviderArn"])
-    assert assume(token(iss=issuer, sub="repo:shop/platform:pull_request"))["Credentials"]
-    for claims in (
-        {"iss": issuer, "sub": "repo:shop/other:pull_request"},
-        {"iss": "https://other", "sub": "repo:shop"},
-    ):
+    right = {
+        "iss": f"https://{ISSUER}",
+        "aud": "sts.amazonaws.com",
+        "exp": time.time() + 60,
+        "sub": "repo:shop/platform:pull_request",
+    }
+    assert assume(token(**right))["Credentials"]
+    wrong = ({"sub": "repo:shop/other:x"}, {"iss": "https://other"}, {"aud": "other"}, {"exp": time.time() - 1})
+    for claims in wrong:
         with pytest.raises(ClientError, match="Not authorized to perform sts:AssumeRoleWithWebIdentity"):
-            assume(token(**claims))
+            assume(token(**right | claims))
     with pytest.raises(ClientError, match="Not authorized"):
         assume("nonsense")
+    iam.delete_open_id_connect_provider(OpenIDConnectProviderArn=provider["OpenIDConnectProviderArn"])
+    with pytest.raises(ClientError, match="Not authorized"):
+        assume(token(**right))
 
 
 def test_a_service_must_be_let_in_by_the_role_that_it_acts_as(aws: LocalAws):
@@ -343,6 +354,99 @@ def test_a_service_must_be_let_in_by_the_role_that_it_acts_as(aws: LocalAws):
         ClientError, match=f"states.amazonaws.com is not authorized to perform: sts:AssumeRole on {other}"
     ):
         aws.client("stepfunctions").create_state_machine(name="distrusted", definition=definition, roleArn=other)
+
+
+def test_tags_of_every_kind_of_resource_are_condition_keys(aws: LocalAws):
+    """Of each service whose tags moto keeps in another way."""
+    name, ours = f"tagged-{next(NUMBERS)}", {"Environment": "prod"}
+    pairs = [{"Key": "Environment", "Value": "prod"}]
+    iam, logs = aws.client("iam"), aws.client("logs")
+    trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "ec2.amazonaws.com"}}
+    iam.create_role(RoleName=name, AssumeRolePolicyDocument=document(trust), Tags=pairs)
+    policy = iam.create_policy(PolicyName=name, PolicyDocument=document(allow("sns:*")), Tags=pairs)["Policy"]["Arn"]
+    logs.create_log_group(logGroupName=name, tags=ours)
+    plan = {"RestoreTestingPlanName": name.replace("-", "_"), "ScheduleExpression": "cron(0 1 ? * MON *)"}
+    windows = {"RecoveryPointSelection": {"Algorithm": "LATEST_WITHIN_WINDOW", "RecoveryPointTypes": ["SNAPSHOT"]}}
+    windows["RecoveryPointSelection"]["IncludeVaults"] = ["*"]
+    aws.client("backup").create_restore_testing_plan(RestoreTestingPlan=plan | windows, Tags=ours)
+    target = aws.client("sqs").create_queue(QueueName=name, tags=ours)["QueueUrl"]
+    other = {
+        "StringNotEquals": {"AWS:ResourceTag/environment": "dev"},
+        "Null": {"aws:ResourceTag/Environment": "false"},
+    }
+    caller = Caller(aws, allow("*"), allow("*", Effect="Deny", Condition=other))
+    for service, operation, arguments in (
+        ("iam", "update_role", {"RoleName": name}),
+        ("iam", "delete_policy", {"PolicyArn": policy}),
+        ("logs", "delete_log_group", {"logGroupName": name}),
+        ("backup", "delete_restore_testing_plan", {"RestoreTestingPlanName": plan["RestoreTestingPlanName"]}),
+        ("sqs", "purge_queue", {"QueueUrl": target}),
+    ):
+        assert "explicit deny in an identity-based policy" in caller.denied(service, operation, **arguments), operation
+
+
+def test_an_arn_in_a_text_is_not_the_resource(aws: LocalAws):
+    mine, victim = (create_role(aws, f"role-{next(NUMBERS)}", "ec2.amazonaws.com") for _ in range(2))
+    caller = Caller(aws, allow("iam:*", Resource=mine))
+    name = victim.rpartition("/")[2]
+    assert f"iam:UpdateRole on resource: {victim}" in caller.denied(
+        "iam", "update_role", RoleName=name, Description=mine
+    )
+
+
+def test_credentials_are_those_of_a_session_or_of_the_administrator(aws: LocalAws):
+    s3, bucket = aws.client("s3"), f"bucket-{next(NUMBERS)}"
+    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": aws.region})
+    s3.put_object(Bucket=bucket, Key="one", Body=b"secret")
+    caller = Caller(aws)
+    signed = caller.client("s3").generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "one"})
+    for url in (signed, f"{aws.endpoint}/{bucket}/one"):
+        connection = HTTPConnection(urlsplit(aws.endpoint).netloc)
+        connection.request("GET", url.removeprefix(aws.endpoint))
+        assert connection.getresponse().status == FORBIDDEN
+    unknown = boto3.Session("ASIAUNKNOWN", "secret", "token", aws.region).client("sns", endpoint_url=aws.endpoint)
+    with pytest.raises(ClientError, match="security token included in the request is invalid"):
+        unknown.list_topics()
+    aws.backend("sts").assumed_roles[-1].expiration = utcnow() - timedelta(seconds=1)
+    with pytest.raises(ClientError, match="security token included in the request is expired"):
+        caller.client("sns").list_topics()
+
+
+def test_what_is_not_known_of_a_check_is_not_supported(aws: LocalAws, unsupported: dict[str, int]):
+    caller = Caller(aws, allow("*"), allow("*", Effect="Deny", Condition={"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}))
+    with pytest.raises(ClientError, match="condition key aws:sourceip is not known"):
+        caller.client("sns").list_topics()
+    caller.allow(allow("*"))
+    with pytest.raises(ClientError, match="the security-group that ec2:AuthorizeSecurityGroupIngress is about is not"):
+        caller.client("ec2").authorize_security_group_ingress(GroupName="default", IpPermissions=[])
+    with pytest.raises(ClientError, match="policies of sessions are not evaluated"):
+        aws.client("sts").assume_role(RoleArn=caller.arn, RoleSessionName="one", Policy=document(allow("*")))
+    key = aws.client("iam").create_user(UserName="somebody") and aws.client("iam").create_access_key(
+        UserName="somebody"
+    )
+    somebody = boto3.Session(key["AccessKey"]["AccessKeyId"], "secret", region_name=aws.region)
+    with pytest.raises(ClientError, match="policies of users are not evaluated"):
+        somebody.client("sns", endpoint_url=aws.endpoint).list_topics()
+    unsupported.clear()
+
+
+def test_a_new_deployment_of_the_same_tasks_is_checked_as_well(aws: LocalAws):
+    name, ecs = f"shop-{next(NUMBERS)}", aws.client("ecs")
+    role = create_role(aws, name, "ecs-tasks.amazonaws.com")
+    container = {
+        "name": "web",
+        "image": f"{aws.account}.dkr.ecr.{aws.region}.amazonaws.com/shop:1",
+        "logConfiguration": {"logDriver": "awslogs", "options": {"awslogs-group": "/shop"}},
+        "memory": 128,
+    }
+    ecs.create_cluster(clusterName=name)
+    ecs.register_task_definition(family=name, containerDefinitions=[container], executionRoleArn=role)
+    ecs.create_service(cluster=name, serviceName=name, taskDefinition=name, desiredCount=1)
+    aws.client("iam").delete_role_policy(RoleName=name, PolicyName="own")
+    with pytest.raises(ClientError, match="to perform: ecr:GetAuthorizationToken"):
+        ecs.update_service(cluster=name, service=name, forceNewDeployment=True)
+    ecs.update_service(cluster=name, service=name, desiredCount=2)
+    ecs.delete_service(cluster=name, service=name, force=True)
 
 
 def checked(aws: LocalAws, service: str, operation: str, **arguments: Any) -> list[str]:
@@ -411,9 +515,20 @@ def checked(aws: LocalAws, service: str, operation: str, **arguments: Any) -> li
             },
             [
                 "s3:DeleteObjectVersion arn:aws:s3:::b/k",
-                "s3:DeleteObject arn:aws:s3:::b/l",
                 "s3:BypassGovernanceRetention arn:aws:s3:::b/k",
+                "s3:DeleteObject arn:aws:s3:::b/l",
                 "s3:BypassGovernanceRetention arn:aws:s3:::b/l",
+            ],
+        ),
+        (
+            "s3",
+            "CopyObject",
+            {"Bucket": "b", "Key": "k", "CopySource": "a/l", "ACL": "private", "Tagging": "a=b"},
+            [
+                "s3:PutObject arn:aws:s3:::b/k",
+                "s3:GetObject arn:aws:s3:::a/l",
+                "s3:PutObjectAcl arn:aws:s3:::b/k",
+                "s3:PutObjectTagging arn:aws:s3:::b/k",
             ],
         ),
         ("s3", "GetObject", {"Bucket": "b", "Key": "k", "VersionId": "1"}, ["s3:GetObjectVersion arn:aws:s3:::b/k"]),
@@ -440,6 +555,24 @@ def checked(aws: LocalAws, service: str, operation: str, **arguments: Any) -> li
             "DeleteDBCluster",
             {"DBClusterIdentifier": "c", "FinalDBSnapshotIdentifier": "s"},
             ["rds:DeleteDBCluster arn:aws:rds::cluster:c", "rds:DeleteDBCluster arn:aws:rds::cluster-snapshot:s"],
+        ),
+        (
+            "secretsmanager",
+            "BatchGetSecretValue",
+            {"SecretIdList": ["n"]},
+            [
+                "secretsmanager:BatchGetSecretValue *",
+                "secretsmanager:GetSecretValue arn:aws:secretsmanager::secret:n-??????",
+            ],
+        ),
+        (
+            "ecs",
+            "RegisterTaskDefinition",
+            {"family": "f", "executionRoleArn": "short"},
+            [
+                "ecs:RegisterTaskDefinition *",
+                "iam:PassRole arn:aws:iam::123456789012:role/short",
+            ],
         ),
         ("securityhub", "DescribeHub", {}, ["securityhub:DescribeHub arn:aws:securityhub::hub/default"]),
         (
@@ -489,7 +622,7 @@ def test_what_a_call_is_checked_on(
 
 
 def test_tables_name_what_the_reference_has():
-    actions = {*PASSED_TO, *SERVICE_ROLES}
+    actions = {*PASSED_TO, *SERVICE_ROLES} - {"s3:PutBucketReplication"}
     actions |= {*OTHER_NAMES.values()}
     actions |= {f"s3:{action}" for action in S3_ACTIONS.values()} | set(NEW_ACTIONS.values())
     actions |= {action for use in KEY_USES for action in (*use.calls.split(), *use.actions.split())}
