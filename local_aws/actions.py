@@ -275,7 +275,7 @@ def _actions(call: Call) -> Iterator[tuple[str, Call]]:
         for member, action in (("ACL", "s3:PutObjectAcl"), ("Tagging", "s3:PutObjectTagging")):
             if call.arguments.get(member):
                 yield action, call
-    if call.operation == "CreateBucket" and call.arguments.get("ACL"):
+    if call.operation == "CreateBucket" and call.arguments.get("ACL", "private") != "private":
         yield "s3:PutBucketAcl", call
     if call.arguments.get("BypassGovernanceRetention") and call.operation != "DeleteObjects":
         yield "s3:BypassGovernanceRetention", call

@@ -320,6 +320,8 @@ class Authorizer:
             keys |= {"aws:SourceVpc": endpoint.vpc_id, "aws:SourceVpce": endpoint.id}
         if check.resource != "*":
             keys["aws:ResourceAccount"] = check.resource.split(":", 5)[4] or self.account
+        if check.action.startswith("sns:"):
+            keys["aws:SourceOwner"] = self.account  # in the default policy of a topic
         if check.action.startswith("kms:"):
             keys.setdefault("kms:CallerAccount", self.account)
         if role := self.role(principal.arn):

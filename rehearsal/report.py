@@ -113,8 +113,7 @@ class Report:
             ("changes behind Terraform's back", f"{self.changes_found} found"),
             (
                 "roles",
-                f"{len(self.denied_calls)} actions denied, {len(self.idle_actions)} actions and "
-                f"{len(self.idle_statements)} statements not needed",
+                f"{len(self.denied_calls)} actions denied, {len(self.idle_actions + self.idle_statements)} not needed",
             ),
             ("calls not taken", str(len(self.failed_calls))),
             ("seconds", ", ".join(f"{name} {seconds:.0f}" for name, seconds in self.seconds.items())),

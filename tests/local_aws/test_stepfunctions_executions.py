@@ -34,7 +34,7 @@ Run = Callable[..., dict[str, Any]]
 def create(aws: LocalAws, states: Mapping[str, Any], *actions: str) -> str:
     """A state machine that starts with its first state, and may do some actions, by default all."""
     name = f"machine-{next(NUMBERS)}"
-    role = create_role(aws, name, "states.amazonaws.com", *actions)
+    role = create_role(aws, name.replace("machine", "workflow"), "states.amazonaws.com", *actions)
     definition = {"QueryLanguage": "JSONata", "StartAt": next(iter(states)), "States": states}
     created = aws.client("stepfunctions").create_state_machine(
         name=name, definition=json.dumps(definition), roleArn=role
