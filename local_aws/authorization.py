@@ -410,6 +410,7 @@ DESCRIPTIONS: Mapping[str, tuple[str, Callable[[Check, Call], Sequence[str] | No
 }
 # Condition keys that a request has only if they are given with it, in lower case.
 ABSENT_IF_NOT_SENT = {
+    "aws:resourceaccount",
     *("aws:sourceaccount", "aws:sourcearn", "aws:sourcevpc", "aws:sourcevpce", "aws:tagkeys"),
     *("aws:federatedprovider", "aws:principalorgid", "ec2:createaction", "elasticfilesystem:accesspointarn"),
     *("iam:awsservicename", "iam:passedtoservice", "iam:policyarn", "kms:calleraccount"),

@@ -198,8 +198,8 @@ def test_an_association_stands_for_what_it_joins(aws: LocalAws):
 
 def test_a_role_is_passed_to_a_service(aws: LocalAws):
     definition = json.dumps({"StartAt": "End", "States": {"End": {"Type": "Succeed"}}})
-    role = create_role(aws, f"machine-{next(NUMBERS)}", "states.amazonaws.com")
-    arguments = {"name": f"machine-{next(NUMBERS)}", "definition": definition, "roleArn": role}
+    role = create_role(aws, f"passed-{next(NUMBERS)}", "states.amazonaws.com")
+    arguments = {"name": f"passed-{next(NUMBERS)}", "definition": definition, "roleArn": role}
     caller = Caller(aws, allow("states:*"))
     assert caller.denied("stepfunctions", "create_state_machine", **arguments).startswith(
         f"iam:PassRole on resource: {role}"
@@ -288,7 +288,7 @@ def test_a_buckets_policy_denies_also_its_administrator(aws: LocalAws):
 
 def test_a_role_is_assumed_only_by_whom_it_trusts(aws: LocalAws):
     sts = aws.client("sts")
-    role = create_role(aws, f"machine-{next(NUMBERS)}", "states.amazonaws.com")
+    role = create_role(aws, f"passed-{next(NUMBERS)}", "states.amazonaws.com")
     with pytest.raises(ClientError, match="Not authorized to perform sts:AssumeRole"):
         sts.assume_role(RoleArn=role, RoleSessionName="one")
     caller = Caller(aws, allow("sts:AssumeRole"))
@@ -348,7 +348,7 @@ def test_a_service_must_be_let_in_by_the_role_that_it_acts_as(aws: LocalAws):
             Code={"ZipFile": b""},
             VpcConfig={"SubnetIds": [subnet], "SecurityGroupIds": []},
         )
-    other = create_role(aws, f"machine-{next(NUMBERS)}", "lambda.amazonaws.com")
+    other = create_role(aws, f"passed-{next(NUMBERS)}", "lambda.amazonaws.com")
     definition = json.dumps({"StartAt": "End", "States": {"End": {"Type": "Succeed"}}})
     with pytest.raises(
         ClientError, match=f"states.amazonaws.com is not authorized to perform: sts:AssumeRole on {other}"
