@@ -697,6 +697,11 @@ def privileges(service: str) -> Mapping[str, Any]:
     return (get_service_prefix_data(service) or {}).get("privileges", {})
 
 
+def reads(action: str) -> bool:
+    """Whether an action changes nothing, by its access level in the reference."""
+    return _privilege(action)["access_level"] in {"List", "Read"}
+
+
 @cache
 def _resource_data(service: str, type_: str) -> Any:
     return get_service_prefix_data(service)["resources"].get(type_, {})

@@ -8,6 +8,7 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from local_aws.actions import reads
 from rehearsal.one_environment import Rehearsal
 from rehearsal.statements import idle_statements
 from stacks.names import ACCESS, GITHUB_AUDIENCE, GITHUB_ISSUER
@@ -51,8 +52,9 @@ class Deployers:
             authorizer = rehearsal.aws.gateway.authorizer
             used = {role: authorizer.records[self._arn(role)].actions for role in WORKFLOWS}
             for role in WORKFLOWS:
-                # Both share what reads, and only the plan role reads everything.
-                unused = unused_actions(used[role] | used["plan"], role, rehearsal.platform)
+                # Both share what reads, and each reads something that the other does not.
+                shared = {action for each in used.values() for action in each if reads(action)}
+                unused = unused_actions(used[role] | shared, role, rehearsal.platform)
                 rehearsal.report.idle_actions += [f"{role}: {action}" for action in unused]
             rehearsal.report.idle_statements = list(idle_statements(authorizer, rehearsal.settings.names))
 

@@ -39,7 +39,10 @@ def idle_statements(authorizer: Authorizer, names: Names) -> Iterator[str]:
         for statement in authorizer.boundary(role) or ():
             boundaries[statement] = boundaries.get(statement, False) or statement in needed
     # Each role needs a part of its boundary, and all roles together the whole.
-    yield from (f"boundary: {each}" for each, needed in boundaries.items() if not needed and _must_be_needed(each))
+    for statement, is_needed in boundaries.items():
+        line = f"boundary: {statement}"
+        if not is_needed and _must_be_needed(statement) and not _has_reason(line):
+            yield line
 
 
 def _must_be_needed(statement: Statement) -> bool:

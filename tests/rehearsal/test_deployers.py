@@ -185,7 +185,9 @@ def test_the_statements_of_tasks_are_not_needed_as_none_runs(aws: LocalAws, rehe
 
 def test_a_boundary_is_needed_by_all_roles_together(aws: LocalAws, rehearsal: ScriptedRehearsal):
     names, iam = rehearsal.settings.names, aws.client("iam")
-    limits = [{"Sid": sid, "Effect": "Allow", "Action": f"{sid}:*", "Resource": "*"} for sid in ("sns", "sqs")]
+    # The third has a reason.
+    sids = ("sns", "sqs", "Files")
+    limits = [{"Sid": sid, "Effect": "Allow", "Action": f"{sid.lower()}:*", "Resource": "*"} for sid in sids]
     boundary = iam.create_policy(PolicyName="boundary", PolicyDocument=document(*limits))["Policy"]["Arn"]
     role = iam.create_role(
         RoleName=names.resource_name("one"),
@@ -196,3 +198,16 @@ def test_a_boundary_is_needed_by_all_roles_together(aws: LocalAws, rehearsal: Sc
     authorizer = aws.gateway.authorizer
     authorizer.records[role].statements.add(next(iter(authorizer.boundary(cast(Any, authorizer.role(role))) or ())))
     assert list(idle_statements(authorizer, names)) == ["boundary: boundary/sqs"]
+
+
+def test_a_write_of_the_plan_role_is_not_needed_because_the_apply_role_makes_it(
+    aws: LocalAws, rehearsal: ScriptedRehearsal
+):
+    names, records = rehearsal.settings.names, aws.gateway.authorizer.records
+    records[names.deployer_role_arn("plan")].actions |= {"s3:GetObject", "sns:ListTagsForResource"}
+    records[names.deployer_role_arn("apply")].actions |= {"sns:GetTopicAttributes", "s3:PutObject"}
+    Deployers(cast(Rehearsal, cast(Any, rehearsal))).check_permissions()
+    unused = rehearsal.report.idle_actions
+    # The plan role writes locks.
+    assert "plan: s3:PutObject" in unused
+    assert not {"plan: sns:GetTopicAttributes", "apply: sns:ListTagsForResource", "apply: s3:PutObject"} & set(unused)
