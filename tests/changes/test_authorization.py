@@ -30,7 +30,10 @@ def without(role: str, sid: str) -> Mutation:
         for own in iam.list_role_policies(RoleName=name)["PolicyNames"]:
             document = iam.get_role_policy(RoleName=name, PolicyName=own)["PolicyDocument"]
             removed += _remove(document, sid)
-            iam.put_role_policy(RoleName=name, PolicyName=own, PolicyDocument=json.dumps(document))
+            if document["Statement"]:
+                iam.put_role_policy(RoleName=name, PolicyName=own, PolicyDocument=json.dumps(document))
+            else:
+                iam.delete_role_policy(RoleName=name, PolicyName=own)
         for attached in iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"]:
             arn = attached["PolicyArn"]
             version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]

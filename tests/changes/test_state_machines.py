@@ -35,7 +35,7 @@ def stop_rule(aws: LocalAws) -> None:
 BREAKS: Mapping[str, tuple[Mutation, str]] = {
     "the redeployment names another service": (
         replace_in_definition("service", '"Service": "', '"Service": "other-'),
-        "Ecs.ServiceNotFoundException",
+        "to perform: ecs:DescribeServices",
     ),
     "the redeployment starts no deployment": (
         replace_in_definition("service", '"ForceNewDeployment": true', '"ForceNewDeployment": false'),
@@ -48,7 +48,7 @@ BREAKS: Mapping[str, tuple[Mutation, str]] = {
     "the rule starts nothing": (stop_rule, "ECS has started no deployment"),
     "the check reads another secret": (
         replace_in_definition("rotation", '"SecretId": "', '"SecretId": "x'),
-        "SecretsManager.ResourceNotFoundException",
+        "to perform: secretsmanager:DescribeSecret",
     ),
     "the check compares wrongly": (replace_in_definition("rotation", " < $millis()", " > $millis()"), "published"),
 }
