@@ -35,7 +35,7 @@ def stop_rule(aws: LocalAws) -> None:
 BREAKS: Mapping[str, tuple[Mutation, str]] = {
     "the redeployment names another service": (
         replace_in_definition("service", '"Service": "', '"Service": "other-'),
-        "to perform: ecs:DescribeServices",
+        "is not authorized to perform: ecs:",
     ),
     "the redeployment starts no deployment": (
         replace_in_definition("service", '"ForceNewDeployment": true', '"ForceNewDeployment": false'),
