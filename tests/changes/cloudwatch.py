@@ -32,7 +32,7 @@ CHANGES: dict[tuple[str, str], Change] = {
     ("aws_cloudwatch_metric_alarm", "alarm_actions"): _put("MetricAlarm", AlarmActions=[]),
     ("aws_cloudwatch_metric_alarm", "alarm_description"): _put("MetricAlarm", AlarmDescription="changed"),
     ("aws_cloudwatch_metric_alarm", "comparison_operator"): _put("MetricAlarm", ComparisonOperator="LessThanThreshold"),
-    ("aws_cloudwatch_metric_alarm", "datapoints_to_alarm"): _put("MetricAlarm", DatapointsToAlarm=1),
+    ("aws_cloudwatch_metric_alarm", "datapoints_to_alarm"): _put("MetricAlarm", DatapointsToAlarm=98),
     ("aws_cloudwatch_metric_alarm", "dimensions"): _put(
         "MetricAlarm", Dimensions=[{"Name": "Other", "Value": "other"}]
     ),
