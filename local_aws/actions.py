@@ -167,6 +167,8 @@ OPTIONAL_TYPES = {
 }
 """Actions, and types that the reference requires although a call need not name one: a final snapshot, a web ACL that is
 asked for."""
+ASSOCIATIONS = {"aclassoc", "eipassoc", "rtbassoc"}
+"""Prefixes of IDs of associations between EC2's resources."""
 TAG_MEMBERS = {"backupplantags", "backupvaulttags", "taglist", "tags", "tagslist"}
 """Members of requests with tags, in lower case. EC2 has `TagSpecifications`."""
 OPAQUE_MEMBERS = {
@@ -241,6 +243,8 @@ def call_of(service: str, operation: str, arguments: Mapping[str, Any], account:
 
 def own_checks(call: Call) -> Iterator[Check]:
     """The checks of the call's own action, on all its resources."""
+    if any(_is_over(value, call) for _, value in leaves(call.arguments) if call.service == "ec2"):
+        return  # EC2 answers that there is no such association
     for action, part in _actions(call):
         yield from checks_of(action, part)
 
@@ -430,10 +434,16 @@ def _ec2_resources(type_: str, value: str, call: Call) -> Iterator[str]:
     prefix, _, rest = value.partition("-")
     if re.fullmatch(r"[0-9a-f]{8,17}", rest) and EC2_TYPES.get(prefix) == type_:
         yield call.arn(f"{type_}/{value}", "ec2")
-    elif prefix in {"aclassoc", "rtbassoc", "eipassoc"}:
+    elif prefix in ASSOCIATIONS:
         for own in _associated(prefix, value, call):
             if EC2_TYPES.get(own.partition("-")[0]) == type_:
                 yield call.arn(f"{type_}/{own}", "ec2")
+
+
+def _is_over(value: str, call: Call) -> bool:
+    """Whether a value is the ID of an association that does not exist."""
+    prefix = value.partition("-")[0]
+    return prefix in ASSOCIATIONS and value.startswith(f"{prefix}-") and not any(_associated(prefix, value, call))
 
 
 def _associated(prefix: str, association: str, call: Call) -> Iterator[str]:

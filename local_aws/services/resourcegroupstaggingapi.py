@@ -144,7 +144,12 @@ class Backend(ResourceGroupsTaggingAPIBackend):
 
     def _from_moto(self) -> Iterator[TaggedResource]:
         for backend in iter_taggable_backends(self.account_id, self.region_name):
-            yield from _in_backend(backend)
+            # moto's S3 has one backend for all Regions.
+            buckets = getattr(backend, "buckets", {})
+            elsewhere = {name for name, bucket in buckets.items() if bucket.region_name != self.region_name}
+            for resource in _in_backend(backend):
+                if resource.arn.removeprefix("arn:aws:s3:::") not in elsewhere:
+                    yield resource
 
     def _missing_from_moto(self) -> Iterator[TaggedResource]:
         for service in dict.fromkeys(service for service, _, _ in MISSING_FROM_MOTO):

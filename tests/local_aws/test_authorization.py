@@ -194,6 +194,10 @@ def test_an_association_stands_for_what_it_joins(aws: LocalAws):
     caller.allow(allow("ec2:*", Resource=[f"arn:aws:ec2:*:*:subnet/{subnet}", "arn:aws:ec2:*:*:network-acl/*"]))
     assert not caller.denied("ec2", "replace_network_acl_association", **arguments)
     assert f"route-table/{table}" in caller.denied("ec2", "disassociate_route_table", AssociationId=routed)
+    # One that is over belongs to nothing.
+    ec2.disassociate_route_table(AssociationId=routed)
+    with pytest.raises(ClientError, match=r"InvalidAssociationID\.NotFound"):
+        caller.client("ec2").disassociate_route_table(AssociationId=routed)
 
 
 def test_a_role_is_passed_to_a_service(aws: LocalAws):

@@ -169,3 +169,14 @@ def test_deleted_resources_are_not_found(aws: LocalAws, tagging: Any) -> None:
     assert len(tagging.get_resources(**filters)["ResourceTagMappingList"]) == 1
     ec2.delete_vpc_endpoints(VpcEndpointIds=[endpoint])
     assert tagging.get_resources(**filters)["ResourceTagMappingList"] == []
+
+
+def test_a_bucket_is_found_in_its_own_region(aws: LocalAws) -> None:
+    for name, region in (("found-here", aws.region), ("found-there", "eu-west-1")):
+        s3 = aws.client("s3", region)
+        s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": region})
+        s3.put_bucket_tagging(Bucket=name, Tagging={"TagSet": [{"Key": "Of", "Value": "regions"}]})
+    for name, region in (("found-here", aws.region), ("found-there", "eu-west-1")):
+        client = aws.client("resourcegroupstaggingapi", region)
+        found = client.get_resources(TagFilters=[{"Key": "Of", "Values": ["regions"]}])["ResourceTagMappingList"]
+        assert [mapping["ResourceARN"] for mapping in found] == [f"arn:aws:s3:::{name}"]
