@@ -119,7 +119,7 @@ MEMBERS: Mapping[str, str | tuple[str, ...]] = {
     "iam policy": "PolicyName",
     "iam role": "RoleName AWSServiceName",
     "kms alias": "AliasName",
-    "kms key": "KeyId TargetKeyId",
+    "kms key": "KeyId TargetKeyId AliasName",
     "lambda function": "FunctionName",
     "logs log-group": "logGroupName logGroupNamePrefix",
     "logs log-stream": ("logGroupName", "logStreamName"),
@@ -482,6 +482,8 @@ def _plain(names: list[str], call: Call) -> Iterable[list[str]]:
 
 def _key(names: list[str], call: Call) -> Iterable[list[str]]:
     kms = backend("kms", call)
+    if call.operation == "CreateAlias" and names[0].startswith("alias/"):
+        return []  # the alias does not stand for a key yet
     found = kms.get_key_id_from_alias(names[0]) if names[0].startswith("alias/") else names[0]
     return [[found or "*"]]
 

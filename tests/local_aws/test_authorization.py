@@ -200,6 +200,20 @@ def test_an_association_stands_for_what_it_joins(aws: LocalAws):
         caller.client("ec2").disassociate_route_table(AssociationId=routed)
 
 
+def test_an_alias_stands_for_its_key(aws: LocalAws):
+    name = f"alias/key-{next(NUMBERS)}"
+    key = aws.client("kms").create_key()["KeyMetadata"]["Arn"]
+    aliases = allow("kms:*Alias", Resource="arn:aws:kms:*:*:alias/*")
+    caller = Caller(aws, aliases)
+    assert f"kms:CreateAlias on resource: {key}" in caller.denied(
+        "kms", "create_alias", AliasName=name, TargetKeyId=key
+    )
+    caller.allow(aliases, allow("kms:*Alias", Resource=key))
+    assert not caller.denied("kms", "create_alias", AliasName=name, TargetKeyId=key)
+    caller.allow(aliases)
+    assert f"kms:DeleteAlias on resource: {key}" in caller.denied("kms", "delete_alias", AliasName=name)
+
+
 def test_a_role_is_passed_to_a_service(aws: LocalAws):
     definition = json.dumps({"StartAt": "End", "States": {"End": {"Type": "Succeed"}}})
     role = create_role(aws, f"passed-{next(NUMBERS)}", "states.amazonaws.com")
