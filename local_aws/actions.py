@@ -109,7 +109,6 @@ MEMBERS: Mapping[str, str | tuple[str, ...]] = {
     "elasticache usergroup": "UserGroupId UserGroupIds UserGroupIdsToAdd UserGroupIdsToRemove",
     "elasticfilesystem access-point": "AccessPointId ResourceId",
     "elasticfilesystem file-system": "FileSystemId SourceFileSystemId ResourceId MountTargetId AccessPointId",
-    "elasticloadbalancing listener/app": "LoadBalancerArn",
     "elasticloadbalancing loadbalancer/app/": "Name",
     "elasticloadbalancing targetgroup": "Name",
     "events event-bus": "EventBusName",
@@ -251,27 +250,29 @@ def own_checks(call: Call) -> Iterator[Check]:
 
 def _actions(call: Call) -> Iterator[tuple[str, Call]]:
     """IAM actions of the call itself, each with the part of the call that it is about."""
+    if call.service == "s3":
+        yield from _s3_actions(call)
+        return
+    yield OTHER_NAMES.get(call.name, call.name), call
     if call.name == "secretsmanager:BatchGetSecretValue":
-        yield call.name, call
         for secret in call.arguments.get("SecretIdList") or []:
             part = Call(call.service, "GetSecretValue", {"SecretId": secret}, call.account, call.region)
             yield part.name, part
-    elif call.service != "s3":
-        yield OTHER_NAMES.get(call.name, call.name), call
-    if call.service != "s3":
-        return
+
+
+def _s3_actions(call: Call) -> Iterator[tuple[str, Call]]:
+    """https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html"""
     name = S3_ACTIONS.get(call.operation, call.operation)
+    parts = [call]
     if call.operation == "DeleteObjects":
-        for each in call.arguments["Delete"]["Objects"]:
-            part = Call("s3", name, {"Bucket": call.arguments["Bucket"], **each}, call.account, call.region)
-            yield f"s3:{name}Version" if each.get("VersionId") else f"s3:{name}", part
-            if call.arguments.get("BypassGovernanceRetention"):
-                yield "s3:BypassGovernanceRetention", part
-    elif call.arguments.get("VersionId") and name in {"GetObject", "DeleteObject"}:
-        yield f"s3:{name}Version", call
-    else:
-        yield f"s3:{name}", call
-    # https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html
+        bucket = call.arguments["Bucket"]
+        objects = call.arguments["Delete"]["Objects"]
+        parts = [Call("s3", name, {"Bucket": bucket, **each}, call.account, call.region) for each in objects]
+    for part in parts:
+        is_of_version = part.arguments.get("VersionId") and name in {"GetObject", "DeleteObject"}
+        yield f"s3:{name}Version" if is_of_version else f"s3:{name}", part
+        if call.arguments.get("BypassGovernanceRetention"):
+            yield "s3:BypassGovernanceRetention", part
     if call.operation in {"CopyObject", "UploadPartCopy"}:
         bucket, _, key = str(call.arguments["CopySource"]).lstrip("/").partition("?")[0].partition("/")
         yield "s3:GetObject", Call("s3", "GetObject", {"Bucket": bucket, "Key": key}, call.account, call.region)
@@ -279,16 +280,19 @@ def _actions(call: Call) -> Iterator[tuple[str, Call]]:
         for member, action in (("ACL", "s3:PutObjectAcl"), ("Tagging", "s3:PutObjectTagging")):
             if call.arguments.get(member):
                 yield action, call
-    if call.operation == "CreateBucket" and call.arguments.get("ACL", "private") != "private":
-        yield "s3:PutBucketAcl", call
-    if call.arguments.get("BypassGovernanceRetention") and call.operation != "DeleteObjects":
-        yield "s3:BypassGovernanceRetention", call
-    # https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html
-    if call.operation == "CreateBucket" and call.arguments.get("ObjectLockEnabledForBucket"):
-        yield "s3:PutBucketObjectLockConfiguration", call
-        yield "s3:PutBucketVersioning", call
-    if call.operation == "CreateBucket" and call.arguments.get("ObjectOwnership"):
-        yield "s3:PutBucketOwnershipControls", call
+    if call.operation == "CreateBucket":
+        yield from ((action, call) for action in _actions_of_new_bucket(call.arguments))
+
+
+def _actions_of_new_bucket(arguments: Mapping[str, Any]) -> Iterator[str]:
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html"""
+    if arguments.get("ACL", "private") != "private":
+        yield "s3:PutBucketAcl"
+    if arguments.get("ObjectLockEnabledForBucket"):
+        yield "s3:PutBucketObjectLockConfiguration"
+        yield "s3:PutBucketVersioning"
+    if arguments.get("ObjectOwnership"):
+        yield "s3:PutBucketOwnershipControls"
 
 
 def checks_of(action: str, call: Call) -> Iterator[Check]:
@@ -297,19 +301,19 @@ def checks_of(action: str, call: Call) -> Iterator[Check]:
     Raises:
         NotImplementedError: AWS has no such action, or the members that name its resource are not known.
     """
-    types = _privilege(action)["resource_types"]
-    named = {type_: [*dict.fromkeys(resources(action.partition(":")[0], type_, call))] for type_ in types if type_}
+    service, types = action.partition(":")[0], _privilege(action)["resource_types"]
+    named = {type_: resources(service, type_, call) for type_ in types if type_}
+    new = new_types(action, call)
     # Of alternatives, such as load balancers of two kinds, those that the call names.
     found = {type_.partition("/")[0] for type_, arns in named.items() if arns}
     checked = False
     for type_, arns in named.items():
-        is_new = type_ in new_types(action, call)
-        is_missing = types[type_]["required"] and (action, type_) not in OPTIONAL_TYPES
-        is_missing = is_missing and not arns and type_.partition("/")[0] not in found
-        if is_missing and not is_new and not call.operation.startswith(BROAD_VERBS):
+        is_required = types[type_]["required"] and (action, type_) not in OPTIONAL_TYPES
+        is_missing = is_required and type_.partition("/")[0] not in found
+        if is_missing and type_ not in new and not call.operation.startswith(BROAD_VERBS):
             raise NotImplementedError(f"the {type_} that {call.name} is about is not known")
-        if is_new or is_missing:
-            arns = arns if arns and not _is_ec2(action) else [any_resource(action, type_, call)]
+        if is_missing or type_ in new:
+            arns = [any_resource(action, type_, call)]
         for arn in arns:
             checked = True
             yield Check(action, arn, _keys(action, type_, call))
@@ -317,14 +321,8 @@ def checks_of(action: str, call: Call) -> Iterator[Check]:
         yield Check(action, "*", _keys(action, "", call))
 
 
-def _is_ec2(action: str) -> bool:
-    return action.startswith("ec2:")
-
-
 def new_types(action: str, call: Call) -> set[str]:
     """Types of the resources that a call to EC2 creates, by its tags."""
-    if not _is_ec2(action) or action == "ec2:CreateTags":
-        return set()
     types = _privilege(action)["resource_types"]
     return {
         type_
@@ -355,9 +353,11 @@ def resources(service: str, type_: str, call: Call) -> list[str]:
     own = {name: value for name, value in call.arguments.items() if not isinstance(value, dict)}
     own = {name: value for name, value in own.items() if not (isinstance(value, list) and _has_structures(value))}
     found = [*_by_arn(service, template, own, call), *_by_name(service, type_, template, own, call)]
-    if not found:
-        found = [*_by_arn(service, template, call.arguments, call)]
-    return list(dict.fromkeys(found or _by_name(service, type_, template, call.arguments, call)))
+    found = found or [*_by_arn(service, template, call.arguments, call)]
+    found = found or [*_by_name(service, type_, template, call.arguments, call)]
+    if not found and (stands_for := STANDING_FOR.get(f"{service} {type_}")):
+        found = [_fill(template, values, call) for values in stands_for(call)]
+    return list(dict.fromkeys(found))
 
 
 def _has_structures(values: list[Any]) -> bool:
@@ -379,13 +379,12 @@ def _by_name(service: str, type_: str, template: str, arguments: Mapping[str, An
     if members is None:
         return
     each = [_values(member, arguments) for member in ([members] if isinstance(members, str) else members)]
-    if not any(each) and call.operation != "GetWebACLForResource":
+    if not any(each):
         return
     lookup = LOOKUPS.get(f"{service} {type_}", _plain)
     first = [(values or ["*"])[0] for values in each[:-1]]
     for last in each[-1] or ["*"]:
-        # ARNs of the type are found as such, except the one that an ARN of another type stands for.
-        if not last.startswith("arn:") or lookup is _listener:
+        if not last.startswith("arn:"):  # ARNs of the type are found as such
             for found in lookup([*first, last], call):
                 yield _of_logs(service, _fill(template, found, call), call)
 
@@ -550,12 +549,6 @@ def _cluster(names: list[str], call: Call) -> Iterable[list[str]]:
     return [[name.rpartition("/")[2] for name in names]]
 
 
-def _listener(names: list[str], call: Call) -> Iterable[list[str]]:
-    del names
-    (load_balancer,) = call.get("LoadBalancerArn")
-    return [load_balancer.split("/")[2:]]
-
-
 def _load_balancer(names: list[str], call: Call) -> Iterable[list[str]]:
     return [names] if call.operation == "CreateLoadBalancer" else []
 
@@ -574,9 +567,7 @@ def _topic(names: list[str], call: Call) -> Iterable[list[str]]:
 
 
 def _web_acl(names: list[str], call: Call) -> Iterable[list[str]]:
-    if call.operation == "GetWebACLForResource":
-        found = backend("wafv2", call).get_web_acl_for_resource(call.arguments["ResourceArn"])
-        return [found.arn.rpartition(":")[2].replace("/webacl/", "/").split("/")] if found else []
+    del call
     scope, name, own = names
     return [[scope.lower(), name, own]]
 
@@ -619,7 +610,6 @@ LOOKUPS: Mapping[str, Lookup] = {
     "ecs service": _cluster,
     "elasticfilesystem access-point": _access_point,
     "elasticfilesystem file-system": _file_system,
-    "elasticloadbalancing listener/app": _listener,
     "elasticloadbalancing loadbalancer/app/": _load_balancer,
     "elasticloadbalancing targetgroup": _target_group,
     "iam oidc-provider": _provider,
@@ -639,6 +629,22 @@ LOOKUPS: Mapping[str, Lookup] = {
     "sqs queue": _last,
     "wafv2 webacl": _web_acl,
 }
+
+
+def _new_listener(call: Call) -> Iterable[list[str]]:
+    return [load_balancer.split("/")[2:] for load_balancer in call.get("LoadBalancerArn")]
+
+
+def _web_acl_of_resource(call: Call) -> Iterable[list[str]]:
+    found = [backend("wafv2", call).get_web_acl_for_resource(arn) for arn in call.get("ResourceArn")]
+    return [each.arn.rpartition(":")[2].replace("/webacl/", "/").split("/") for each in found if each]
+
+
+STANDING_FOR: Mapping[str, Callable[[Call], Iterable[list[str]]]] = {
+    "elasticloadbalancing listener/app": _new_listener,
+    "wafv2 webacl": _web_acl_of_resource,
+}
+"""Types of resources that a call may name by the ARN of another: variables of their own ARNs."""
 
 
 def _keys(action: str, type_: str, call: Call) -> Keys:

@@ -22,7 +22,8 @@ from moto.sts.models import sts_backends
 from local_aws.actions import CALLS_WITHOUT_PERMISSION, KEYS, Call, Check, backend, lists
 from local_aws.caller_checks import all_checks, key_of_topic
 from local_aws.extension import ApiError
-from local_aws.policies import Decision, Keys, Policies, Principal, Request, Statement, as_list, decide, parse
+from local_aws.policies import Decision, Keys, Policies, Principal, Request, Statement, decide, parse
+from local_aws.policy_parsing import as_list
 from local_aws.service_uses import Use, uses_of
 from local_aws.tags import tags_of
 
@@ -156,12 +157,12 @@ class Authorizer:
         """
         if call.arguments.get("Policy") or call.arguments.get("PolicyArns"):
             raise NotImplementedError("policies of sessions are not evaluated")
-        role, keys = call.arguments["RoleArn"], {"sts:RoleSessionName": call.arguments["RoleSessionName"]}
-        refused = f"Not authorized to perform {call.name} on {role}"
+        wanted, keys = call.arguments["RoleArn"], {"sts:RoleSessionName": call.arguments["RoleSessionName"]}
+        refused = f"Not authorized to perform {call.name} on {wanted}"
         if call.operation == "AssumeRole":
-            principal, own = self.principal(access_key), self.role(self.principal(access_key).arn)
+            principal = self.principal(access_key)
+            own = self.role(principal.arn)
             identity = [*self.statements(own)] if own else EVERYTHING
-            limit = self.boundary(own) if own else None
             if external := call.arguments.get("ExternalId"):
                 keys["sts:ExternalId"] = external
         else:
@@ -169,11 +170,12 @@ class Authorizer:
             provider = self._provider(claims)
             if not provider:
                 return refused
-            principal, identity, limit = Principal("", federated=provider.arn), (), None
+            principal, own, identity = Principal("", federated=provider.arn), None, ()
             keys |= {f"{provider.url}:{claim}": str(value) for claim, value in claims.items()}
-        check = Check(call.name, role, keys)
-        request = Request(principal, call.name, role, self._keys(principal, check, call, Origin()))
-        policies = Policies(identity, limit, self._trust(role), needs_resource_policy=True)
+        check = Check(call.name, wanted, keys)
+        request = Request(principal, call.name, wanted, self._keys(principal, own, check, call, Origin()))
+        limit = self.boundary(own) if own else None
+        policies = Policies(identity, limit, self._trust(wanted), needs_resource_policy=True)
         return "" if decide(request, policies).is_allowed else refused
 
     def _provider(self, claims: Mapping[str, Any]) -> Any:
@@ -195,9 +197,7 @@ class Authorizer:
         for check in all_checks(call):
             if is_administrator and check.action in FREE_TO_ROOT:
                 continue
-            request = Request(principal, check.action, check.resource, self._keys(principal, check, call, origin))
-            decision = decide(request, self._policies(role, check, call, origin, is_administrator=is_administrator))
-            self._record(principal, check, decision)
+            decision = self._decide(principal, role, check, call, origin, is_administrator=is_administrator)
             if not decision.is_allowed:
                 who = principal.session or principal.arn
                 return f"User: {who} is not authorized to perform: {check} {decision.reason}"
@@ -223,9 +223,7 @@ class Authorizer:
             raise ApiError("AccessDenied", f"{use.service} is not authorized to perform: sts:AssumeRole on {use.role}")
         principal, role = Principal(use.role, f"{use.role}/{use.service}"), self.role(use.role)
         for check in use.checks:
-            request = Request(principal, check.action, check.resource, self._keys(principal, check, call, Origin()))
-            decision = decide(request, self._policies(role, check, call, Origin(), is_administrator=False))
-            self._record(principal, check, decision)
+            decision = self._decide(principal, role, check, call, Origin())
             if not decision.is_allowed:
                 raise ApiError(
                     "AccessDeniedException",
@@ -253,7 +251,19 @@ class Authorizer:
             for use in ("kms:Decrypt", "kms:GenerateDataKey"):
                 self.check_service(service, use, key, source_arn, region)
 
-    def _record(self, principal: Principal, check: Check, decision: Decision) -> None:
+    def _decide(
+        self,
+        principal: Principal,
+        role: Role | None,
+        check: Check,
+        call: Call,
+        origin: Origin,
+        *,
+        is_administrator: bool = False,
+    ) -> Decision:
+        """Decide on a check, and record the decision."""
+        request = Request(principal, check.action, check.resource, self._keys(principal, role, check, call, origin))
+        decision = decide(request, self._policies(role, check, call, origin, is_administrator=is_administrator))
         with self._lock:
             record = self.records[principal.arn]
             if decision.is_allowed:
@@ -261,6 +271,7 @@ class Authorizer:
                 record.statements |= decision.needed
             else:
                 record.denied[f"{check.action} on {check.resource} {decision.reason}"] += 1
+        return decision
 
     def _policies(
         self, role: Role | None, check: Check, call: Call, origin: Origin, *, is_administrator: bool
@@ -300,7 +311,7 @@ class Authorizer:
         document = read(backend(service, Call(service, "", {}, self.account, region or call.region)), own)
         return parse(check.resource, document if isinstance(document, str) else document.decode()) if document else ()
 
-    def _keys(self, principal: Principal, check: Check, call: Call, origin: Origin) -> Keys:
+    def _keys(self, principal: Principal, role: Role | None, check: Check, call: Call, origin: Origin) -> Keys:
         now = datetime.now(UTC)
         keys: dict[str, str | Sequence[str]] = {
             **TLS,
@@ -324,7 +335,7 @@ class Authorizer:
             keys["aws:SourceOwner"] = self.account  # in the default policy of a topic
         if check.action.startswith("kms:"):
             keys.setdefault("kms:CallerAccount", self.account)
-        if role := self.role(principal.arn):
+        if role:
             keys |= {f"aws:PrincipalTag/{tag['Key']}": tag["Value"] for tag in role.tags}
         return Keys(keys, lambda name: self._looked_up(name, check, call))
 

@@ -21,6 +21,7 @@ from local_aws.actions import (
     own_checks,
     privileges,
     resources,
+    without_streams,
 )
 
 ROLE = re.compile(r"arn:aws:iam::\d{12}:role/.+")
@@ -74,7 +75,6 @@ NOUNS: Mapping[str, str] = {
     "OpenIDConnectProvider": "oidc-provider",
     "Rule": "rule-on-default-event-bus",
 }
-_SLR = "aws-service-role"
 # Service-linked roles that a service makes if they are missing.
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_aws-services-that-work-with-iam.html
 SERVICE_ROLES: Mapping[str, str] = {
@@ -326,7 +326,7 @@ def _service_roles(call: Call) -> Iterator[Check]:
     service = SERVICE_ROLES.get(call.name)
     if call.name == "application-autoscaling:RegisterScalableTarget":
         service = SCALED[call.arguments["ServiceNamespace"]]
-    path = f"/{_SLR}/{service}/"
+    path = f"/aws-service-role/{service}/"
     if service and not any(role.path == path for role in list(backend("iam", call).roles.values())):
         arn = f"arn:aws:iam::{call.account}:role{path}AWSServiceRoleFor"
         yield Check("iam:CreateServiceLinkedRole", arn, {"iam:AWSServiceName": service})
@@ -337,7 +337,7 @@ def _tags_at_birth(call: Call) -> Iterator[Check]:
 
     https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/supported-iam-actions-tagging.html, and each service's guide
     """
-    if call.service == "ec2" and call.operation != "CreateTags":
+    if call.service == "ec2":
         for each in call.arguments.get("TagSpecifications") or []:
             tags = {f"aws:RequestTag/{tag['Key']}": tag.get("Value", "") for tag in each.get("Tags", [])}
             keys = {**tags, "aws:TagKeys": [tag["Key"] for tag in each.get("Tags", [])]}
@@ -345,13 +345,11 @@ def _tags_at_birth(call: Call) -> Iterator[Check]:
             yield Check("ec2:CreateTags", arn, {**keys, "ec2:CreateAction": call.operation})
         return
     noun = CREATING.fullmatch(call.operation)
-    if call.service == "ec2" or not noun or not call.tags:
+    if not noun or not call.tags:
         return
     for action, type_ in _tagging(call.service, noun[1]):
-        named = [*resources(call.service, type_, call)] or [any_resource(action, type_, call)]
-        keys = next(iter(checks_of(action, call))).keys
-        for arn in named[-1:]:
-            yield Check(action, arn.removesuffix(":log-stream:"), keys)
+        *_, arn = resources(call.service, type_, call) or [any_resource(action, type_, call)]
+        yield Check(action, without_streams(arn), next(checks_of(action, call)).keys)
 
 
 def _tagging(service: str, noun: str) -> Iterator[tuple[str, str]]:

@@ -26,7 +26,7 @@ from werkzeug.exceptions import NotFound
 
 from local_aws.actions import call_of
 from local_aws.authorization import Authorizer
-from local_aws.requests import arguments_of, violations
+from local_aws.requests import Parsed, parse, violations
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
@@ -127,12 +127,13 @@ class Gateway:
             fault = self.faults.draw(call.service)
         if fault:
             return self._error(call, start_response, *fault, "Injected fault")
-        if route and (wrong := violations(*route)):
+        parsed = parse(*route) if route else None
+        if parsed and (wrong := violations(parsed)):
             with self._lock:
                 self.invalid.update(f"{call}: {each}" for each in wrong)
-            return self._error(call, start_response, 400, _invalid_code(route[0]), "; ".join(wrong))
+            return self._error(call, start_response, 400, _invalid_code(parsed.operation), "; ".join(wrong))
         try:
-            denial = self._denial(environ, route)
+            denial = self._denial(environ, parsed)
         except Exception as error:  # of a gap in what is known of AWS's checks, or a fault in it
             self._write(traceback.format_exc())
             return self._unsupported(call, start_response, f"authorization: {error!r}")
@@ -157,12 +158,12 @@ class Gateway:
         response.send()
         return [body]
 
-    def _denial(self, environ: Environ, route: Route | None) -> str:
+    def _denial(self, environ: Environ, parsed: Parsed | None) -> str:
         """Why IAM denies a request; empty if it does not."""
         access_key, region, service = _credential_scope(environ)
-        if not route:
+        if not parsed:
             raise NotImplementedError("AWS's model of the service has no such operation")
-        call = call_of(service, str(route[0].name), arguments_of(*route), self.account, region)
+        call = call_of(service, str(parsed.operation.name), parsed.arguments, self.account, region)
         return self.authorizer.denial(access_key, call)
 
     @property

@@ -14,6 +14,8 @@ from functools import cache
 from ipaddress import ip_address, ip_network
 from typing import Any
 
+from local_aws.policy_parsing import as_list
+
 Values = Sequence[str]
 VARIABLE = re.compile(r"\$\{([^}]+)\}")
 LITERALS = {"*": "\\*", "?": "\\?", "$": "\\$"}
@@ -198,13 +200,6 @@ def parse(name: str, document: str) -> tuple[Statement, ...]:
     return tuple(
         Statement(name, each.get("Sid") or str(place), each, json.dumps(each)) for place, each in enumerate(found)
     )
-
-
-def as_list(value: Any) -> list[Any]:
-    """A value as a list: IAM allows a single value in place of a list of one."""
-    if value is None:
-        return []
-    return value if isinstance(value, list) else [value]
 
 
 def _chosen(body: Mapping[str, Any], element: str, value: str, matches: Callable[[str, str], bool]) -> bool:

@@ -5,6 +5,7 @@ The models are botocore's: required members, types, enumerations, patterns, leng
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 from xml.etree import ElementTree
@@ -19,28 +20,21 @@ PROTOCOL_ARGUMENTS = {"Action", "Version", "x-id"}
 """Arguments of protocols, which are members of no operation."""
 
 
-def violations(operation: OperationModel, request: Request, uri_arguments: Mapping[str, Any]) -> list[str]:
-    """What is wrong with a request: the path of each member, and why AWS does not accept it."""
-    shape: Any = operation.input_shape
-    if not shape:
-        return []
+@dataclass(frozen=True)
+class Parsed:
+    """A request with its arguments, by the names of the operation's members."""
+
+    operation: OperationModel
+    request: Request
+    protocol: str
+    form: "_Form"
+    arguments: Mapping[str, Any]
+
+
+def parse(operation: OperationModel, request: Request, uri_arguments: Mapping[str, Any]) -> Parsed:
+    """Parse a request, with the arguments in its path."""
     protocol = determine_request_protocol(operation.service_model, request.content_type)
     form = _Form(request.values)
-    parsed = _parse(operation, request, uri_arguments, protocol, form)
-    return [*_unknown(protocol, operation, request, form), *_wrong(shape, parsed, "")]
-
-
-def arguments_of(operation: OperationModel, request: Request, uri_arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The arguments of a request, by the names of the operation's members."""
-    if not operation.input_shape:
-        return {}
-    protocol = determine_request_protocol(operation.service_model, request.content_type)
-    return _parse(operation, request, uri_arguments, protocol, _Form(request.values))
-
-
-def _parse(
-    operation: OperationModel, request: Request, uri_arguments: Mapping[str, Any], protocol: str, form: "_Form"
-) -> Any:
     wire: Any = {
         "method": request.method,
         "values": form,
@@ -49,7 +43,17 @@ def _parse(
         "url_path": request.path,
         "url_params": uri_arguments,
     }
-    return PROTOCOL_PARSERS[protocol](operation).parse(wire)
+    arguments: Any = PROTOCOL_PARSERS[protocol](operation).parse(wire) if operation.input_shape else {}
+    return Parsed(operation, request, protocol, form, arguments)
+
+
+def violations(parsed: Parsed) -> list[str]:
+    """What is wrong with a request: the path of each member, and why AWS does not accept it."""
+    shape: Any = parsed.operation.input_shape
+    if not shape:
+        return []
+    unknown = _unknown(parsed.protocol, parsed.operation, parsed.request, parsed.form)
+    return [*unknown, *_wrong(shape, parsed.arguments, "")]
 
 
 class _Form(MultiDict[str, str]):

@@ -8,7 +8,8 @@ import re
 from collections.abc import Iterator, Mapping
 
 from local_aws.authorization import Authorizer
-from local_aws.policies import Statement, as_list
+from local_aws.policies import Statement
+from local_aws.policy_parsing import as_list
 from stacks.names import Names
 from synthesized.permissions import EXPECTED_UNUSED
 

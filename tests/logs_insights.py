@@ -18,6 +18,8 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any, cast
 
+from local_aws.filter_patterns import COMPARISONS
+
 Value = float | str | None
 Fields = dict[str, Value]
 Expression = Callable[[Fields], Value]
@@ -34,14 +36,6 @@ TOKEN = re.compile(
     r"|(?P<name>@?[A-Za-z_][\w@]*(?:\.\w+)*|`[^`]+`)|(?P<mark>!=|<=|>=|=~|[=<>(),\[\]*/+%^|-]))"
 )
 REGEX = re.compile(r"\s*/((?:\\.|[^/\\])+)/")
-COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
-    "=": operator.eq,
-    "!=": operator.ne,
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}
 ARITHMETIC: Sequence[dict[str, Callable[[float, float], float]]] = (
     {"+": operator.add, "-": operator.sub},
     {"*": operator.mul, "/": operator.truediv, "%": operator.mod},

@@ -11,7 +11,7 @@ from moto.core.request import Request
 from moto.core.routing import get_service_router
 from werkzeug.test import EnvironBuilder
 
-from local_aws.requests import violations
+from local_aws.requests import parse, violations
 from local_aws.server import LocalAws
 
 
@@ -116,7 +116,7 @@ def wrong(service: str, body: str, **request: Any) -> list[str]:
     environ = EnvironBuilder(method=request.pop("method", "POST"), data=body, **request).get_environ()
     found = Request(environ)
     operation, arguments = get_service_router(service).match(found)
-    return violations(operation, found, arguments)
+    return violations(parse(operation, found, arguments))
 
 
 FORM = "application/x-www-form-urlencoded"
