@@ -1,7 +1,7 @@
 """Authorization: each call of a role is allowed or denied by the policies that are deployed at the moment.
 
 Identity policies, permissions boundary, the resource's own policy, and the policy of the VPC endpoint that the call
-comes through. Credentials without a role are the account's administrator's, denied by policies of buckets alone.
+comes through. Credentials without a role belong to the account's administrator, whom only bucket policies can deny.
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
 """
 

@@ -121,12 +121,12 @@ def _terms(text: str) -> Combination:
 
 def _term(match: re.Match[str]) -> Condition:
     sign, literal = match.groups()
-    if literal.startswith("%"):
-        contains: Callable[[str], bool] = _regex(literal)
-    else:
-        contained = _unquote(literal)
-        contains = lambda message: contained in message  # noqa: E731
+    contains = _regex(literal) if literal.startswith("%") else _containing(_unquote(literal))
     return Condition(match[0].strip(), (lambda message: not contains(message)) if sign == "-" else contains)
+
+
+def _containing(text: str) -> Callable[[str], bool]:
+    return lambda message: text in message
 
 
 def _conditions(text: str, make: Callable[[re.Match[str]], Condition]) -> Combination:
@@ -247,17 +247,18 @@ def _field_condition(field: str) -> Callable[[re.Match[str]], Condition]:
     return make
 
 
+def _equal_to(text: str) -> Callable[[str], bool]:
+    """Equality with a text, which may have a wildcard at either end."""
+    start, end = "*" * text.startswith("*"), "*" * text.endswith("*")
+    inner = re.escape(text[len(start) : len(text) - len(end) or None]) if text != "*" else ""
+    expression = re.compile(f"{'.*' if start else ''}{inner}{'.*' if end else ''}", re.DOTALL)
+    return lambda value: bool(expression.fullmatch(value))
+
+
 def _comparison(by: str, literal: str) -> Callable[[str | float], bool]:
     """Compare numbers as numbers. Otherwise, only `=` and `!=`, with `*` as wildcard at either end."""
     compare, text = COMPARISONS[by], _unquote(literal)
-    if literal.startswith("%"):
-        found = _regex(literal)
-        equals: Callable[[str], bool] = found
-    else:
-        start, end = "*" * text.startswith("*"), "*" * text.endswith("*")
-        inner = re.escape(text[len(start) : len(text) - len(end) or None]) if text != "*" else ""
-        expression = re.compile(f"{'.*' if start else ''}{inner}{'.*' if end else ''}", re.DOTALL)
-        equals = lambda value: bool(expression.fullmatch(value))  # noqa: E731
+    equals = _regex(literal) if literal.startswith("%") else _equal_to(text)
     number = _number(text) if literal == text else None
     if number is None and by not in {"=", "!="}:
         raise PatternError(f"{by} {literal}: not a number")

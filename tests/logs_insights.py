@@ -244,7 +244,7 @@ class _Parser:
         function = self._name()
         self._expect("(")
         if function == "count" and self._skip("*"):
-            value: Expression = lambda _fields: 1  # noqa: E731
+            value: Expression = _one
         else:
             value = self._sum()
         self._expect(")")
@@ -313,11 +313,11 @@ class _Parser:
             self._expect("[")
             values = self._list(self._sum)
             self._expect("]")
-            holds: Callable[[Fields], bool] = lambda fields: any(_equal(left(fields), each(fields)) for each in values)  # noqa: E731
+            holds = _is_one_of(left, values)
         elif self._skip("like") or self._skip("=~"):
             regex = self._at_regex()
             expression = self._regex(regex) if regex else re.compile(re.escape(self._string()))
-            holds = lambda fields: bool(expression.search(_text(left(fields)) or ""))  # noqa: E731
+            holds = _contains(left, expression)
         else:
             sign = self._take("mark")
             if negated or sign not in COMPARISONS:
@@ -441,3 +441,15 @@ def _calculation(operate: Callable[[float, float], float], left: Expression, rig
         return None if first is None or second is None else operate(first, second)
 
     return value
+
+
+def _one(_fields: Fields) -> Value:
+    return 1
+
+
+def _is_one_of(left: Expression, values: Sequence[Expression]) -> Callable[[Fields], bool]:
+    return lambda fields: any(_equal(left(fields), each(fields)) for each in values)
+
+
+def _contains(left: Expression, expression: re.Pattern[str]) -> Callable[[Fields], bool]:
+    return lambda fields: bool(expression.search(_text(left(fields)) or ""))
